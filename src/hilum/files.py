@@ -1,0 +1,84 @@
+"""Write whole files or nothing, hash them, and ask first whether they fit."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from hilum.errors import DiskError
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turns what a full or read-only disk raises into one typed error naming the path."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise DiskError(
+                f"{path}: the disk is full; free some space and run the same command again"
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            raise DiskError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
+        raise
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` that takes its place once the block has ended well.
+
+    A kill at any moment leaves the old file, or none, but never half of one.
+
+    Raises:
+        DiskError: The disk is full or the folder cannot be written; `path` is as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            with temporary.open("rb+") as stream:
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a whole UTF-8 file or nothing."""
+    with whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest(*parts: object) -> str:
+    """First 16 hex digits of the SHA-256 of the parts, each as text.
+
+    Example:
+        >>> digest("a", 1) == digest("a", 1) != digest("a1")
+        True
+    """
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:16]
+
+
+def demand_space(folder: Path, n_bytes: int) -> None:
+    """Refuses a piece of work that would not fit.
+
+    Raises:
+        DiskError: Less is free than the work needs, with a tenth to spare.
+    """
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    free = shutil.disk_usage(existing).free
+    if free < 1.1 * n_bytes:
+        raise DiskError(
+            f"{folder}: needs {n_bytes / 1e9:.2f} GB, {free / 1e9:.2f} GB are free; free some space"
+        )
