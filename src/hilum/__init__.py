@@ -1,3 +1,3 @@
-"""hilum: findings, heatmaps, boxes and comparable scores for chest radiographs. Open `hilum.pipeline` first."""
+"""hilum: findings, heatmaps, boxes and comparable scores for chest radiographs; start at `pipeline`."""
 
 __version__ = "0.1.0"

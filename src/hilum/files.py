@@ -19,11 +19,9 @@ def disk_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise DiskError(
-                f"{path}: the disk is full; free some space and run the same command again"
-            ) from error
+            raise DiskError(f"{path}: the disk is full; free some space and run again") from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-            raise DiskError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
+            raise DiskError(f"{path}: cannot be written: {error.strerror}") from error
         raise
 
 
