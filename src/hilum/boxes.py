@@ -98,7 +98,7 @@ def paired_iobb(
     return np.divide(shared, own, out=np.zeros_like(shared), where=own > 0)
 
 
-def clip(xyxy: Float[np.ndarray, "k 4"], frame_hw: tuple[float, float]) -> Float[np.ndarray, "k 4"]:
+def clip(xyxy: Float[np.ndarray, "k 4"], frame_hw: tuple[int, int]) -> Float[np.ndarray, "k 4"]:
     """Boxes cut at the edges of a frame.
 
     Example:
