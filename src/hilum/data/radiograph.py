@@ -1,0 +1,128 @@
+"""A PNG or JPEG file -> one film as float32 in [0, 1]; every check on untrusted pixels lives here."""
+
+import math
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, Shaped
+
+from hilum.errors import FilmError
+
+MAX_PIXELS = 40_000_000
+"""More than any film; checked in the header, before a pixel is decoded."""
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8\xff"
+_JPEG_SIZE_MARKERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+
+
+@dataclass(frozen=True)
+class Radiograph:
+    """One film.
+
+    Attributes:
+        pixels: In [0, 1], bright = dense.
+        source: The file it came from.
+        view: "PA", "AP" or empty where unknown.
+        age: Years; NaN where unknown.
+        sex: "F", "M" or empty where unknown.
+        spacing_mm: Height and width of a pixel in mm; None where unknown.
+    """
+
+    pixels: Float32[np.ndarray, "h w"]
+    source: str
+    view: str = ""
+    age: float = math.nan
+    sex: str = ""
+    spacing_mm: tuple[float, float] | None = None
+
+
+def read(path: Path) -> Radiograph:
+    """One film from a PNG or JPEG file.
+
+    Raises:
+        FilmError: The file is missing, no PNG or JPEG, damaged, or larger than 40 Mpx.
+    """
+    grey = grey_from(path)
+    top = np.float32(np.iinfo(grey.dtype).max)
+    return Radiograph(pixels=grey.astype(np.float32) / top, source=str(path))
+
+
+def grey_from(path: Path) -> Shaped[np.ndarray, "h w"]:
+    """The grey values of a file as stored: uint8, or uint16 where the file has 16 bits.
+
+    Colour and transparency are reduced to luminance; 1,024 x 1,024 films stored as RGB or RGBA
+    hold three equal channels.
+
+    Raises:
+        FilmError: As for `read`.
+    """
+    try:
+        content = path.read_bytes() if path.is_file() else None
+    except OSError as error:
+        raise FilmError(f"{path}: cannot be read: {error.strerror}") from error
+    if content is None:
+        raise FilmError(f"{path}: no such file")
+    height, width = _checked_size(content, path)
+    if height * width > MAX_PIXELS:
+        raise FilmError(f"{path}: {width} x {height} pixels; at most {MAX_PIXELS // 10**6} million are read")
+    array = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if array is None or array.dtype not in (np.uint8, np.uint16):
+        raise FilmError(f"{path}: its pixels cannot be decoded; the file is damaged or of an unusual kind")
+    if array.ndim == 2:
+        return array
+    return cv2.cvtColor(array[..., :3], cv2.COLOR_BGR2GRAY)
+
+
+def _checked_size(content: bytes, path: Path) -> tuple[int, int]:
+    """Height and width from the header of a file that is whole, before any pixel is decoded."""
+    if content.startswith(_PNG):
+        return _png_size(content, path)
+    if content.startswith(_JPEG):
+        return _jpeg_size(content, path)
+    kind = "is empty" if not content else f"starts with {content[:4]!r}"
+    raise FilmError(f"{path}: {kind}; a film is a PNG or JPEG file")
+
+
+def _png_size(content: bytes, path: Path) -> tuple[int, int]:
+    """Walks the chunks: a cut or altered file fails a checksum here and not silently in the decoder."""
+    place, size = len(_PNG), None
+    while place + 12 <= len(content):
+        length, kind = struct.unpack_from(">I4s", content, place)
+        end = place + 12 + length
+        if end > len(content):
+            break
+        (checksum,) = struct.unpack_from(">I", content, end - 4)
+        if zlib.crc32(content[place + 4 : end - 4]) != checksum:
+            raise FilmError(f"{path}: damaged PNG: a checksum does not match")
+        if kind == b"IHDR" and length == 13:
+            width, height = struct.unpack_from(">II", content, place + 8)
+            size = (height, width)
+            if height * width > MAX_PIXELS:
+                return size
+        if kind == b"IEND" and size is not None:
+            if 0 in size:
+                raise FilmError(f"{path}: a PNG of {size[1]} x {size[0]} pixels holds no film")
+            return size
+        place = end
+    raise FilmError(f"{path}: truncated PNG: it ends before its last chunk")
+
+
+def _jpeg_size(content: bytes, path: Path) -> tuple[int, int]:
+    """Height and width from the frame header of a JPEG file that ends as it should."""
+    if b"\xff\xd9" not in content[-1024:]:
+        raise FilmError(f"{path}: truncated JPEG: its end marker is missing")
+    place = 2
+    while place + 9 <= len(content) and content[place] == 0xFF:
+        marker, length = content[place + 1], int.from_bytes(content[place + 2 : place + 4], "big")
+        if marker in _JPEG_SIZE_MARKERS:
+            height, width = struct.unpack_from(">HH", content, place + 5)
+            if height and width:
+                return height, width
+            break
+        place += 2 + length
+    raise FilmError(f"{path}: damaged JPEG: no frame header with a size")
