@@ -1,0 +1,243 @@
+"""A run's record in; one HTML page out that asks nobody for anything."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from importlib import resources
+
+from hilum.evaluate.protocol import Protocol, Score
+from hilum.report import score_tables
+from hilum.report.figures import localisation_figure, roc_figure, svg_of, training_figure
+from hilum.report.gallery import gallery_from
+from hilum.report.markup import Html, data_uri, facts, joined, table, tag
+from hilum.report.prose import GLOSSARY, PROTOCOL_WORDS, methods_from
+from hilum.report.record import RunRecord
+from hilum.report.tables import SMALL, named, summary_from
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+"""The browser itself refuses whatever the page does not carry along."""
+
+BANNER = "For research, not for diagnosis."
+
+
+def page_from(record: RunRecord) -> str:
+    """The whole page as HTML; the same text for the same record."""
+    sections = [(name, title, write(record)) for name, title, write in SECTIONS]
+    links = [tag("li", tag("a", title, href=f"#{name}")) for name, title, _ in sections]
+    style = resources.files("hilum.report").joinpath("page.css").read_text(encoding="utf-8")
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", f"{record.title} · hilum"),
+        tag("style", Html(style)),
+    )
+    top = tag(
+        "header",
+        tag("h1", record.title),
+        tag("p", record.description, class_="lead"),
+        tag("p", BANNER, class_="banner"),
+        *(tag("p", tag("strong", "Note. "), words, class_="warning") for words in record.warnings),
+    )
+    contents = tag("nav", tag("ul", *links), aria_label="Contents")
+    body = [
+        tag("section", tag("h2", title, id=f"{name}-title"), inside, id=name, aria_labelledby=f"{name}-title")
+        for name, title, inside in sections
+    ]
+    page = tag("html", head, tag("body", top, contents, tag("main", *body)), lang="en")
+    return f"<!DOCTYPE html>\n{page}\n"
+
+
+def _results(record: RunRecord) -> Html:
+    rows = summary_from(record.scores, record.headline)
+    floors = "The upright stroke is the floor: 0.5 for AUROC, boxes from random heatmaps for localisation."
+    marks = (
+        f"{score_tables.MARKS['below'][0]} marks a number that chance also reaches, "
+        f"{score_tables.MARKS['unsure'][0]} one whose interval holds the floor; a dash is undefined, "
+        f"and below {SMALL} positives or boxes there is no interval."
+    )
+    return joined(
+        tag("p", "Boxes: ", tag("b", score_tables.system(*record.headline)), "."),
+        score_tables.summary_table(rows),
+        tag("p", f"{floors} {marks}", class_="note"),
+    )
+
+
+def _classification(record: RunRecord) -> Html:
+    whole = [s for s in record.scores if s.method is None and s.stratum is None]
+    if not whole:
+        return tag("p", "This run holds no classification scores.")
+    parts = []
+    if any(s.metric == "auroc" for s in whole):
+        parts.append(score_tables.auroc_table(whole))
+    others = [s for s in whole if s.metric != "auroc"]
+    if others:
+        caption = "Other measures of the probabilities"
+        parts.append(score_tables.grid(caption, others, _measure, _measure_words))
+    parts.append(_drawn(roc_figure, record, "ROC curves, one panel a finding, over the scored films"))
+    return joined(*parts)
+
+
+def _localisation(record: RunRecord) -> Html:
+    boxed = [s for s in record.scores if s.method is not None and s.stratum is None]
+    if not boxed:
+        return tag("p", "This run holds no localisation scores.")
+    parts = []
+    for metric in ("t_iou", "t_iobb"):
+        chosen = [s for s in boxed if s.metric == metric]
+        if any(s.finding is None for s in chosen):
+            parts.append(score_tables.means_table(f"{named(metric)}, means over findings", chosen))
+    words = "Mean T(IoU) and T(IoBB) over findings against T, one line for each heatmap method and box rule"
+    parts.append(_drawn(localisation_figure, record, words))
+    floors = [s for s in boxed if s.method == record.headline[0]]
+    floors = [s for s in floors if s.box_rule in (None, record.headline[1]) and s.floors]
+    if any(s.finding is None for s in floors):
+        parts.append(score_tables.floors_table("The headline beside all its floors", floors))
+    parts.append(tag("h3", "By finding"))
+    systems = dict.fromkeys((s.method, s.box_rule) for s in boxed)
+    for pair in sorted(systems, key=lambda pair: pair != record.headline):
+        parts.append(_system_details(boxed, pair, is_open=pair == record.headline))
+    return joined(*parts)
+
+
+def _system_details(scores: Sequence[Score], pair: tuple[str | None, str | None], is_open: bool) -> Html:
+    """All tables of one heatmap method and box rule, folded away unless they are the headline."""
+    mine = score_tables.of_system(scores, pair)
+    tables = []
+    for metric in ("t_iou", "t_iobb"):
+        chosen = [s for s in mine if s.metric == metric]
+        if chosen:
+            tables.append(score_tables.grid(f"{named(metric)} by finding", chosen, _measure, _measure_words))
+    others = [s for s in mine if s.metric not in ("t_iou", "t_iobb")]
+    if others:
+        tables.append(score_tables.grid("Other measures by finding", others, _measure, _measure_words))
+    state = {"open": "open"} if is_open else {}
+    return tag("details", tag("summary", score_tables.system(*pair)), *tables, **state)
+
+
+def _strata(record: RunRecord) -> Html:
+    method, rule = record.headline
+    strata = [s for s in record.scores if s.stratum is not None]
+    if not strata:
+        return tag("p", "This run holds no scores by sex, age, view or lesion size.")
+    parts = [tag("p", "Localisation is that of the headline; all others are in scores.json.", class_="note")]
+    for metric, at in (("auroc", None), ("t_iou", 0.1), ("t_iou", 0.3), ("hit_rate", None)):
+        chosen = score_tables.one_measure(record.scores, metric, at)
+        chosen = [s for s in chosen if s.method in (None, method) and s.box_rule in (None, rule)]
+        if any(s.stratum is not None for s in chosen):
+            chosen.sort(key=lambda s: s.stratum is not None)
+            caption = f"{named(metric, at)} by stratum"
+            parts.append(score_tables.grid(caption, chosen, _stratum_words, _stratum_words))
+    return joined(*parts)
+
+
+def _gallery(record: RunRecord) -> Html:
+    key = tag(
+        "p",
+        "The best, the median and the worst film of each finding by IoU, plain and with its heatmap. ",
+        tag("span", "solid blue", class_="key predicted"),
+        ": predicted box; ",
+        tag("span", "dashed yellow", class_="key reference"),
+        ": reference box. Colour covers the film as the map's positive part grows, from none to its maximum.",
+        class_="note",
+    )
+    return joined(key, gallery_from(record.examples))
+
+
+def _training(record: RunRecord) -> Html:
+    if not record.history:
+        return tag("p", "This run holds no record of training.")
+    names = [name for name in HISTORY if any(name in entry for entry in record.history)]
+    rows = [
+        [f"{entry[name]:.5g}" if name in entry else score_tables.DASH for name in names]
+        for entry in record.history
+    ]
+    heads = [name.replace("_", " ") for name in names]
+    return joined(
+        _drawn(training_figure, record, "Losses and AUROC on the validation films by epoch"),
+        tag("details", tag("summary", "Epochs"), table("Training by epoch", heads, rows, "history")),
+    )
+
+
+def _films(record: RunRecord) -> Html:
+    parts = [facts("What was read", ("fact", "number"), record.data)]
+    if record.failures:
+        words = f"{len(record.failures)} films could not be used"
+        parts.append(table(words, ("film", "reason"), record.failures, "facts"))
+    else:
+        parts.append(tag("p", "Every film could be used."))
+    return joined(*parts)
+
+
+def _protocol(record: RunRecord) -> Html:
+    """One column for each protocol among the scores, with the measures it holds for."""
+    used: dict[Protocol, list[str]] = {}
+    for score in record.scores:
+        names = used.setdefault(score.protocol, [])
+        if named(score.metric) not in names:
+            names.append(named(score.metric))
+    if not used:
+        return tag("p", "No score, no protocol.")
+    heads = ("field", *(", ".join(names) for names in used.values()))
+    fields = [field.name for field in dataclasses.fields(Protocol)]
+    rows = [(PROTOCOL_WORDS[name], *(getattr(protocol, name) for protocol in used)) for name in fields]
+    words = "Numbers may stand side by side only where all of these agree; unknown agrees with nothing."
+    return joined(tag("p", words, class_="note"), table("How the numbers came about", heads, rows, "facts"))
+
+
+def _methods(record: RunRecord) -> Html:
+    return joined(*(tag("p", paragraph) for paragraph in methods_from(record)))
+
+
+def _recipe(record: RunRecord) -> Html:
+    return tag("pre", tag("code", record.recipe), tabindex="0", aria_label="Recipe")
+
+
+def _versions(record: RunRecord) -> Html:
+    return facts("Software behind this run", ("package", "version"), tuple(record.versions.items()))
+
+
+def _glossary(_: RunRecord) -> Html:
+    pairs = (part for word, line in GLOSSARY.items() for part in (tag("dt", word), tag("dd", line)))
+    return tag("dl", *pairs)
+
+
+def _measure(score: Score) -> tuple[str, float | None]:
+    return score.metric, score.at
+
+
+def _measure_words(score: Score) -> str:
+    return named(score.metric, score.at)
+
+
+def _stratum_words(score: Score) -> str:
+    return score.stratum or "all"
+
+
+def _drawn(draw: Callable, record: RunRecord, words: str) -> Html:
+    """A figure as an image with its caption; nothing where there is nothing to draw."""
+    content = svg_of(draw, record)
+    if content is None:
+        return Html("")
+    image = tag("img", src=data_uri(content, "image/svg+xml"), alt=words)
+    return tag("figure", image, tag("figcaption", words + "."), class_="chart")
+
+
+HISTORY = ("epoch", "train_loss", "val_loss", "val_auroc", "lr", "seconds")
+
+SECTIONS: tuple[tuple[str, str, Callable[[RunRecord], Html]], ...] = (
+    ("results", "Results", _results),
+    ("classification", "Classification", _classification),
+    ("localisation", "Localisation", _localisation),
+    ("strata", "Strata", _strata),
+    ("gallery", "Gallery", _gallery),
+    ("training", "Training", _training),
+    ("films", "Films", _films),
+    ("protocol", "Protocol", _protocol),
+    ("methods", "Methods", _methods),
+    ("recipe", "Recipe", _recipe),
+    ("versions", "Versions", _versions),
+    ("glossary", "Glossary", _glossary),
+)
+"""Anchor, heading and writer of each section, in the order of the page."""

@@ -1,0 +1,77 @@
+"""What a page says of a run, as plain values that the study fills in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from hilum.evaluate.protocol import Score
+
+
+@dataclass(frozen=True)
+class Example:
+    """One film with the heatmap of one finding, for the gallery.
+
+    Attributes:
+        film: The whole film, squeezed into a square.
+        heatmap: Raw; covers the network's input.
+        affine: From network-input pixel to frame pixel.
+        input_hw: Height and width of the network's input, in px.
+        frame_hw: Height and width of the frame of the boxes, in px.
+        finding: Whose heatmap it is.
+        probability: What the network gives for the finding, in [0, 1].
+        predicted: Boxes made from the heatmap, in the frame.
+        reference: Radiologists' (or the phantom's true) boxes, in the frame.
+        iou: The overlap that was scored; NaN where there is no reference.
+        name: Name of the film.
+    """
+
+    film: UInt8[np.ndarray, "s s"]
+    heatmap: Float[np.ndarray, "h w"]
+    affine: Float[np.ndarray, "2 3"]
+    input_hw: tuple[int, int]
+    frame_hw: tuple[int, int]
+    finding: str
+    probability: float
+    predicted: Float[np.ndarray, "k 4"]
+    reference: Float[np.ndarray, "m 4"]
+    iou: float
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """Everything a page says.
+
+    Attributes:
+        title: Name of the recipe.
+        description: One sentence on what was done.
+        recipe: The resolved recipe as TOML.
+        data: Facts about the cohort: what, how many.
+        warnings: What a reader must know before any number.
+        versions: Version of each package, and of hilum's own code.
+        history: One entry an epoch: epoch, train_loss, val_loss, val_auroc, lr, seconds; others are ignored.
+        scores: Whole scores and strata.
+        examples: Films for the gallery; the page takes the best, the median and the worst of each finding.
+        failures: Film and reason, for films that could not be used.
+        headline: Heatmap method and box rule whose localisation heads the page.
+        probabilities: Of the scored films.
+        labels: Of the same films: 1, 0 or NaN.
+        findings: Names of the columns of both.
+    """
+
+    title: str
+    description: str
+    recipe: str
+    data: Sequence[tuple[str, str]]
+    warnings: Sequence[str]
+    versions: Mapping[str, str]
+    history: Sequence[Mapping[str, float | int]]
+    scores: Sequence[Score]
+    examples: Sequence[Example]
+    failures: Sequence[tuple[str, str]]
+    headline: tuple[str, str]
+    probabilities: Float[np.ndarray, "n f"]
+    labels: Float[np.ndarray, "n f"]
+    findings: Sequence[str]
