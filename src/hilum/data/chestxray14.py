@@ -26,9 +26,6 @@ FRAME_HW = (1024, 1024)
 IMAGE_TABLES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
 BOX_TABLE = "BBox_List_2017.csv"
 LISTS = {"train": "train_val_list.txt", "test": "test_list.txt"}
-FILMS = 112_120
-"""Films of the whole set; fewer on disk is a partial download."""
-
 _AGE = re.compile(r"(\d{1,3})([YMWD])")
 _YEARS = {"Y": 1.0, "M": 1 / 12, "W": 1 / 52, "D": 1 / 365}
 
@@ -57,9 +54,13 @@ def load(folder: Path, findings: Sequence[str] = CHESTXRAY14) -> Cohort:
     ages, mended = _ages([row["Patient Age"] for row in rows], films)
     row_of = {film: row for row, film in enumerate(films.tolist())}
     boxes_path = folder / BOX_TABLE
-    has_boxes = boxes_path.is_file()
+    has_boxes, phantom = boxes_path.is_file(), folder / "phantom.json"
     split = _official_split(folder, row_of)
-    read = [table, *(folder / name for name in LISTS.values()), *([boxes_path] if has_boxes else [])]
+    read = [
+        table,
+        *(folder / name for name in LISTS.values()),
+        *(path for path in (boxes_path, phantom) if path.is_file()),
+    ]
     return Cohort(
         films=films,
         paths=_paths(folder, row_of),
@@ -72,7 +73,8 @@ def load(folder: Path, findings: Sequence[str] = CHESTXRAY14) -> Cohort:
         split=split,
         reference=_boxes(boxes_path, row_of, findings) if has_boxes else no_boxes(),
         frame_hw=FRAME_HW,
-        box_release=boxes_path.stem if has_boxes else "",
+        source="phantoms" if phantom.is_file() else "ChestX-ray14",
+        box_release=(("phantom " if phantom.is_file() else "") + boxes_path.stem) if has_boxes else "",
         split_name="official lists",
         tables={path.name: sha256(path) for path in read},
         mended=tuple(mended),

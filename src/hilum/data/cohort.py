@@ -30,6 +30,7 @@ class Cohort:
         split: "train", "val" or "test"; empty before a split was made.
         reference: Radiologists' (or the phantom's true) boxes.
         frame_hw: Height and width of the frame in which the boxes lie, in px.
+        source: Which set of films this is: "ChestX-ray14", "phantoms".
         box_release: Which box list this is; empty without boxes.
         split_name: How the split was made, in words.
         tables: SHA-256 of every table read, by file name.
@@ -47,6 +48,7 @@ class Cohort:
     split: Shaped[np.ndarray, " n"]
     reference: BoxTable
     frame_hw: tuple[int, int]
+    source: str = ""
     box_release: str = ""
     split_name: str = ""
     tables: dict[str, str] = field(default_factory=dict)

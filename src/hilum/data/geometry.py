@@ -19,20 +19,28 @@ class Geometry:
     Attributes:
         input_px: Side of the square input, in px.
         resize_px: Side to which the film is stretched first; its centre is then cropped to `input_px`.
+        store_px: Side at which films are kept; at least `resize_px`, so that the affine never shrinks.
     """
 
     input_px: int
     resize_px: int
+    store_px: int
 
     def __post_init__(self) -> None:
-        """Refuses a crop larger than the film."""
-        if not 0 < self.input_px <= self.resize_px:
-            raise ValueError(f"input_px {self.input_px} must lie in 1..resize_px {self.resize_px}")
+        """Refuses a crop larger than the film, and a store smaller than it."""
+        if not 0 < self.input_px <= self.resize_px <= self.store_px:
+            sides = (self.input_px, self.resize_px, self.store_px)
+            raise ValueError(f"input_px, resize_px, store_px must be positive and ascending, not {sides}")
 
     @property
     def input_hw(self) -> tuple[int, int]:
         """Height and width of the network input."""
         return self.input_px, self.input_px
+
+    @property
+    def store_hw(self) -> tuple[int, int]:
+        """Height and width of the films in the store."""
+        return self.store_px, self.store_px
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ def input_to_frame(geometry: Geometry, frame_hw: tuple[int, int], n: int) -> Flo
     """The affine of resize-then-centre-crop, the same for n films of one frame.
 
     Example:
-        >>> input_to_frame(Geometry(input_px=448, resize_px=480), (1024, 1024), 1)[0, 0].round(4).tolist()
+        >>> input_to_frame(Geometry(448, 480, 480), (1024, 1024), 1)[0, 0].round(4).tolist()
         [2.1333, 0.0, 34.1333]
     """
     margin = (geometry.resize_px - geometry.input_px) / 2

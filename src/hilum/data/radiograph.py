@@ -8,7 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, Shaped
+from jaxtyping import Float32, Shaped, UInt8
 
 from hilum.errors import FilmError
 
@@ -76,6 +76,13 @@ def grey_from(path: Path) -> Shaped[np.ndarray, "h w"]:
     if array.ndim == 2:
         return array
     return cv2.cvtColor(array[..., :3], cv2.COLOR_BGR2GRAY)
+
+
+def eight_bit(grey: Shaped[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
+    """Grey values as uint8; 16-bit ones are scaled, not cut."""
+    if grey.dtype == np.uint8:
+        return grey
+    return ((grey.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def _checked_size(content: bytes, path: Path) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from jaxtyping import Int, UInt8
 
 from hilum.data.cohort import Cohort
 from hilum.data.geometry import RESAMPLER, stretched
-from hilum.data.radiograph import grey_from
+from hilum.data.radiograph import eight_bit, grey_from
 from hilum.errors import DataError, FilmError, StoreError
 from hilum.files import demand_space, digest, disk_errors, write_text
 
@@ -28,6 +28,10 @@ BLOCK = 64
 """Films decoded between two notes of progress; at most so many are decoded twice after a kill."""
 
 Progress = Callable[[int, int], None]
+
+
+def silent(_done: int, _total: int) -> None:
+    """Shows no progress."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("HILUM_CACHE") or Path.home() / ".cache" / "hilum").absolute()
 
 
-def build(cohort: Cohort, side_px: int, progress: Progress = lambda done, total: None) -> PixelStore:
+def build(cohort: Cohort, side_px: int, progress: Progress = silent) -> PixelStore:
     """The store of a cohort's films, made now or found; a film that cannot be read is listed in it.
 
     Args:
@@ -163,9 +167,7 @@ def _decoded(cohort: Cohort, row: int, side_px: int) -> UInt8[np.ndarray, "s s"]
         grey = grey_from(Path(cohort.paths[row]))
     except FilmError as error:
         return str(error)
-    if grey.dtype == np.uint16:
-        grey = ((grey.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return stretched(grey, side_px)
+    return stretched(eight_bit(grey), side_px)
 
 
 def _open(folder: Path) -> PixelStore:

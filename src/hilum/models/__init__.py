@@ -1,1 +1,84 @@
-"""models."""
+"""Films as tensors -> logits; every network, and how to rebuild one from its weights file."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hilum.data.geometry import Geometry
+from hilum.data.metadata import N_METADATA, MetadataScaling
+from hilum.lookup import pick
+from hilum.models import weights
+from hilum.models.backbones import backbone_from
+from hilum.models.classifier import AveragePooling, Classifier, LastMapClassifier
+from hilum.models.inputs import network_input
+
+MODELS = {"average_pooling": AveragePooling}
+"""Heads by the name that a recipe gives under `[model] name`."""
+
+
+def build(
+    *,
+    name: str,
+    backbone: str,
+    map_stride: int,
+    metadata: bool,
+    findings: tuple[str, ...],
+    input_hw: tuple[int, int],
+    start: str = weights.NONE,
+) -> Classifier:
+    """A model of the table on a backbone.
+
+    Args:
+        name: Entry of `MODELS`.
+        backbone: timm's name of a network.
+        map_stride: 32 or 16, see `backbone_from`.
+        metadata: Whether view, age and sex join the pooled map.
+        findings: Outputs, in order.
+        input_hw: Height and width of the input, in px.
+        start: "imagenet", "none", or a file; see `weights.start_weights`.
+
+    Raises:
+        ValueError: An unknown name or stride.
+        WeightsError: The start weights are not to be had.
+    """
+    head = pick(MODELS, name, "model")
+    load = weights.start_weights(backbone, start)
+    body, n_channels = backbone_from(backbone, map_stride, load() if load else None)
+    return head(body, n_channels, findings, input_hw, N_METADATA if metadata else 0)
+
+
+def save(
+    path: Path, model: Classifier, settings: dict[str, Any], geometry: Geometry, scaling: MetadataScaling
+) -> None:
+    """Writes weights with the header from which `load` rebuilds the model.
+
+    Args:
+        path: A .safetensors file.
+        model: Made by `build`.
+        settings: name, backbone, map_stride and metadata, as given to `build`.
+        geometry: How films are brought to its input.
+        scaling: Fitted on its training films.
+    """
+    header = {
+        "model": settings,
+        "findings": list(model.findings),
+        "geometry": asdict(geometry),
+        "metadata_scaling": asdict(scaling),
+    }
+    weights.save(path, model, header)
+
+
+def load(path: Path) -> tuple[Classifier, Geometry, MetadataScaling]:
+    """The model of a weights file, ready to score films, with its input geometry and metadata scaling.
+
+    Raises:
+        WeightsError: The file is not one that `save` wrote.
+    """
+    header = weights.read_header(path)
+    geometry = Geometry(**header["geometry"])
+    model = build(**header["model"], findings=tuple(header["findings"]), input_hw=geometry.input_hw)
+    weights.load_into(path, model)
+    return model.eval(), geometry, MetadataScaling(**header["metadata_scaling"])
+
+
+__all__ = ["MODELS", "Classifier", "LastMapClassifier", "build", "load", "network_input", "save"]

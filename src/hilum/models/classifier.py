@@ -1,0 +1,100 @@
+"""What every model offers: findings, input size, blocks, logits; and what closed-form heatmaps need."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class Classifier(nn.Module, ABC):
+    """Films to logits; `sigmoid(logits)` is the probability of each finding.
+
+    Attributes:
+        findings: Names of the outputs, in order.
+        input_hw: Height and width of the input it was made for, in px.
+    """
+
+    def __init__(self, findings: tuple[str, ...], input_hw: tuple[int, int]) -> None:
+        super().__init__()
+        self.findings = findings
+        self.input_hw = input_hw
+
+    @property
+    @abstractmethod
+    def blocks(self) -> list[nn.Module]:
+        """Parts that are frozen and unfrozen together, from the one nearest the logits to the stem."""
+
+    @abstractmethod
+    def forward(
+        self, images: Float[Tensor, "n 3 h w"], metadata: Float[Tensor, "n 3"] | None = None
+    ) -> Float[Tensor, "n f"]:
+        """Logits of normalised films."""
+
+
+class LastMapClassifier(Classifier):
+    """A classifier whose logits depend on the film through one last feature map.
+
+    Only such a model has heatmaps in closed form, or by a gradient through its head alone.
+    """
+
+    @abstractmethod
+    def activations(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d u v"]:
+        """The last feature map, after its activation function."""
+
+    @abstractmethod
+    def logits_from(
+        self, activations: Float[Tensor, "n d u v"], metadata: Float[Tensor, "n 3"] | None = None
+    ) -> Float[Tensor, "n f"]:
+        """What the head makes of the last feature map."""
+
+    def forward(
+        self, images: Float[Tensor, "n 3 h w"], metadata: Float[Tensor, "n 3"] | None = None
+    ) -> Float[Tensor, "n f"]:
+        """Logits of normalised films."""
+        return self.logits_from(self.activations(images), metadata)
+
+
+class AveragePooling(LastMapClassifier):
+    """Backbone, average over the map, metadata if any, one linear layer.
+
+    Source: the head of ResNet and DenseNet, as CheXNet (Rajpurkar et al. 2017, arXiv:1711.05225) keeps it.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Sequential,
+        n_channels: int,
+        findings: tuple[str, ...],
+        input_hw: tuple[int, int],
+        n_metadata: int = 0,
+    ) -> None:
+        super().__init__(findings, input_hw)
+        self.backbone = backbone
+        self.n_metadata = n_metadata
+        self.head = nn.Linear(n_channels + n_metadata, len(findings))
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The head, then the backbone's blocks, last first."""
+        return [self.head, *reversed(list(self.backbone))]
+
+    @property
+    def map_weights(self) -> Float[Tensor, "f d"]:
+        """Weight of every channel of the map for every finding; the metadata's weights are left out."""
+        return self.head.weight[:, : self.head.in_features - self.n_metadata]
+
+    def activations(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d u v"]:
+        """The backbone's last feature map."""
+        return self.backbone(images)
+
+    def logits_from(
+        self, activations: Float[Tensor, "n d u v"], metadata: Float[Tensor, "n 3"] | None = None
+    ) -> Float[Tensor, "n f"]:
+        """Average over the map, then the linear layer."""
+        pooled = activations.mean(dim=(2, 3))
+        if self.n_metadata:
+            if metadata is None:
+                raise ValueError("this model was made with view, age and sex; pass metadata")
+            pooled = torch.cat([pooled, metadata.to(pooled)], dim=1)
+        return self.head(pooled)

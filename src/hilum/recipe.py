@@ -1,0 +1,261 @@
+"""A recipe: one experiment as data. Unknown keys are refused with file, section and key."""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from hilum.data import DATASETS
+from hilum.data.geometry import Augmentation, Geometry
+from hilum.errors import RecipeError
+from hilum.localize import BoxRule
+from hilum.lookup import pick
+
+SHIPPED = Path(__file__).parent / "recipes"
+"""The folder is the registry."""
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """Settings that refuse keys they do not know and cannot be changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class DataSettings(Section):
+    """Which films, on which side, at which size."""
+
+    dataset: str = "chestxray14"
+    split: Literal["official", "random"] = "official"
+    split_seed: Count = 0
+    validation_share: Share = 0.125
+    input_px: Positive
+    resize_px: Positive
+    store_px: Positive
+
+    @field_validator("dataset")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        pick(DATASETS, name, "dataset")
+        return name
+
+    @model_validator(mode="after")
+    def _ascending(self) -> "DataSettings":
+        _ = self.geometry
+        return self
+
+    @property
+    def geometry(self) -> Geometry:
+        """How films are brought to the network's input."""
+        return Geometry(self.input_px, self.resize_px, self.store_px)
+
+
+class ModelSettings(Section):
+    """Which network, and what it starts from."""
+
+    name: str
+    backbone: str
+    map_stride: Literal[16, 32] = 32
+    metadata: bool = False
+    weights: str = "imagenet"
+
+
+class TrainingSettings(Section):
+    """How it learns."""
+
+    epochs: Positive
+    batch_size: Annotated[int, Field(ge=2)]
+    optimiser: str = "adam"
+    learning_rate: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    schedule: str = "constant"
+    plateau_patience: Positive = 20
+    plateau_factor: Share = 0.1
+    stop_patience: Positive = 100
+    monitor: Literal["val_auroc", "val_loss"] = "val_auroc"
+    loss: str = "bce"
+    frozen_blocks: Count = 0
+    flip: Annotated[float, Field(ge=0, le=1)] = 0.0
+    rotate_degrees: Annotated[float, Field(ge=0, le=180)] = 0.0
+    crop_area: tuple[float, float] = (1.0, 1.0)
+    crop_aspect: tuple[float, float] = (1.0, 1.0)
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    seed: Count = 0
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """The geometry of training films."""
+        return Augmentation(self.flip, self.rotate_degrees, self.crop_area, self.crop_aspect)
+
+
+class ExplainSettings(Section):
+    """Which heatmaps; the first one's figures head the report."""
+
+    methods: Annotated[tuple[str, ...], Field(min_length=1)] = ("gradcam",)
+
+
+class LocalizeSettings(Section):
+    """Which box rules; the first one's figures head the report."""
+
+    thresholds: Annotated[tuple[str, ...], Field(min_length=1)] = ("dynamic(87.5)",)
+    component: str = "largest"
+    map_size: Literal["input", "frame"] = "frame"
+    signed: bool = False
+    threshold_chosen: str = "fixed before any box was scored"
+
+    @model_validator(mode="after")
+    def _readable(self) -> "LocalizeSettings":
+        _ = self.rules
+        return self
+
+    @property
+    def rules(self) -> tuple[BoxRule, ...]:
+        """One box rule a threshold."""
+        return tuple(BoxRule(each, self.component, self.map_size, self.signed) for each in self.thresholds)
+
+
+class EvaluateSettings(Section):
+    """How intervals are made."""
+
+    bootstrap_draws: Annotated[int, Field(ge=100)] = 1000
+    seed: Count = 0
+
+
+class ReportSettings(Section):
+    """What the page says on top."""
+
+    title: str
+    description: str
+
+
+class Recipe(Section):
+    """One experiment, from films to page."""
+
+    data: DataSettings
+    model: ModelSettings
+    training: TrainingSettings
+    explain: ExplainSettings = ExplainSettings()
+    localize: LocalizeSettings = LocalizeSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    report: ReportSettings
+
+
+def shipped() -> dict[str, Path]:
+    """Recipes that come with the package, by name."""
+    return {path.stem: path for path in sorted(SHIPPED.glob("*.toml"))}
+
+
+def load(recipe: str, changes: Mapping[str, str] | None = None) -> Recipe:
+    """A recipe by its shipped name or its file, with changes laid over it.
+
+    Environment variables such as HILUM_TRAINING_EPOCHS change a key too; `changes` come after them.
+
+    Args:
+        recipe: "small", or a path that ends in .toml.
+        changes: TOML values as text by dotted key: {"training.epochs": "2"}.
+
+    Raises:
+        RecipeError: No such recipe, no TOML, an unknown key, or a value of a wrong kind; names file,
+            section and key.
+    """
+    known = shipped()
+    path = Path(recipe)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise RecipeError(f"{path}: no such recipe file")
+    elif recipe in known:
+        path = known[recipe]
+    else:
+        near = difflib.get_close_matches(recipe, known, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise RecipeError(
+            f"unknown recipe {recipe!r}; {hint}shipped: {', '.join(known)}; or give a .toml file"
+        )
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not TOML: {error}") from error
+    return _validated(content, str(path), {**_environment(), **(changes or {})})
+
+
+def parse(text: str, name: str) -> Recipe:
+    """A recipe from its text, for the record of a run; nothing is laid over it."""
+    try:
+        return _validated(tomllib.loads(text), name, {})
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{name}: not TOML: {error}") from error
+
+
+def toml_from(recipe: Recipe) -> str:
+    """A recipe as TOML with every default written out."""
+    parts = []
+    for section, settings in recipe.model_dump().items():
+        lines = [f"{key} = {_toml_value(value)}" for key, value in settings.items()]
+        parts.append("\n".join([f"[{section}]", *lines]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_toml_value, value)) + "]"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        return f'"{escaped}"'
+    return repr(value)
+
+
+def _environment() -> dict[str, str]:
+    """HILUM_<SECTION>_<KEY> of every section, as changes."""
+    changes = {}
+    for name, value in os.environ.items():
+        for section in Recipe.model_fields:
+            prefix = f"HILUM_{section.upper()}_"
+            if name.startswith(prefix):
+                changes[f"{section}.{name.removeprefix(prefix).lower()}"] = value
+    return changes
+
+
+def _validated(content: dict[str, Any], name: str, changes: Mapping[str, str]) -> Recipe:
+    for dotted, text in changes.items():
+        section, _, key = dotted.partition(".")
+        if not key:
+            raise RecipeError(f"cannot set {dotted!r}; write section.key=value, as training.epochs=2")
+        if not isinstance(content.setdefault(section, {}), dict):
+            raise RecipeError(f"{name}: {section} must be a section")
+        content[section][key] = _value(text)
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        raise RecipeError(f"{name}: {_explained(error)}") from error
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _explained(error: ValidationError) -> str:
+    """The first complaint, with section and key, and the nearest key that exists."""
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"]]
+    where = f"[{place[0]}] {'.'.join(place[1:])}".strip() if place else "recipe"
+    if first["type"] == "extra_forbidden":
+        section = Recipe.model_fields.get(place[0]) if len(place) > 1 else None
+        fields = section.annotation.model_fields if section and section.annotation else Recipe.model_fields
+        near = difflib.get_close_matches(place[-1], fields, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(fields)}"
+        return f"{where}: unknown {'key' if len(place) > 1 else 'section'}; {hint}"
+    if first["type"] == "missing":
+        return f"{where}: missing"
+    return f"{where}: {first['msg']}, found {first['input']!r}"

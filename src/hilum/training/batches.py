@@ -1,0 +1,89 @@
+"""One epoch of training films: order and geometry from counters, so that any epoch can be drawn again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int
+from torch import Tensor
+
+from hilum.data.geometry import Augmentation, Geometry, augmented, input_to_frame
+from hilum.data.store import PixelStore
+
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+"""uint8 films, affines (network input -> stored film), labels, metadata."""
+
+
+@dataclass(frozen=True)
+class FilmSet:
+    """Films of a store with what is known of them.
+
+    Attributes:
+        store: Pixels.
+        rows: Which films of the store.
+        labels: Of those films.
+        metadata: Of those films: view, age, sex.
+        geometry: How they become network input when scored.
+    """
+
+    store: PixelStore
+    rows: Int[np.ndarray, " n"]
+    labels: Float32[np.ndarray, "n f"]
+    metadata: Float32[np.ndarray, "n 3"]
+    geometry: Geometry
+
+    def __post_init__(self) -> None:
+        """Refuses a store of another side than the geometry expects."""
+        if self.store.side_px != self.geometry.store_px:
+            raise ValueError(
+                f"a store of {self.store.side_px} px where {self.geometry.store_px} are expected"
+            )
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The batches of one epoch; the last one may be smaller, but never a single film in training."""
+
+    films: FilmSet
+    batch_size: int
+    seed: int
+    epoch: int
+    augmentation: Augmentation
+
+    def __len__(self) -> int:
+        return len(self._bounds())
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches in this epoch's order."""
+        key = np.array([self.seed, self.epoch], np.uint64)
+        order = np.random.Generator(np.random.Philox(key=key)).permutation(len(self.films.rows))
+        for start, stop in self._bounds():
+            chosen = order[start:stop]
+            numbers = self.films.rows[chosen]
+            geometry = self.films.geometry
+            affine = augmented(geometry, self.augmentation, geometry.store_hw, self.seed, self.epoch, numbers)
+            yield _batch(self.films, chosen, affine)
+
+    def _bounds(self) -> list[tuple[int, int]]:
+        n = len(self.films.rows)
+        starts = list(range(0, n, self.batch_size))
+        if len(starts) > 1 and n - starts[-1] == 1:  # batch norm cannot train on one film
+            starts.pop()
+        return list(zip(starts, [*starts[1:], n], strict=True))
+
+
+def in_order(films: FilmSet, batch_size: int) -> Iterator[Batch]:
+    """All films as they are scored: in order, without augmentation."""
+    for start in range(0, len(films.rows), batch_size):
+        chosen = np.arange(start, min(start + batch_size, len(films.rows)))
+        yield _batch(films, chosen, input_to_frame(films.geometry, films.geometry.store_hw, len(chosen)))
+
+
+def _batch(films: FilmSet, chosen: np.ndarray, affine: np.ndarray) -> Batch:
+    return (
+        torch.from_numpy(films.store.batch(films.rows[chosen])),
+        torch.from_numpy(affine.astype(np.float32)),
+        torch.from_numpy(films.labels[chosen]),
+        torch.from_numpy(films.metadata[chosen]),
+    )

@@ -1,0 +1,193 @@
+"""Train a model: read this file from top to bottom."""
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from hilum.data.geometry import Augmentation
+from hilum.data.store import Progress, silent
+from hilum.files import whole
+from hilum.lookup import pick
+from hilum.models import Classifier, weights
+from hilum.training import schedule
+from hilum.training.batches import Batch, Epoch, FilmSet, in_order
+from hilum.training.losses import LOSSES
+from hilum.training.module import Training
+
+OPTIMISERS = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": partial(torch.optim.SGD, momentum=0.9),
+}
+SCHEDULES = ("constant", "one_cycle", "plateau")
+
+
+def fit(
+    model: Classifier,
+    training: FilmSet,
+    validation: FilmSet,
+    folder: Path,
+    *,
+    epochs: int,
+    batch_size: int,
+    optimiser: str,
+    learning_rate: float,
+    weight_decay: float,
+    schedule_name: str,
+    plateau_patience: int,
+    plateau_factor: float,
+    stop_patience: int,
+    monitor: str,
+    loss: str,
+    frozen_blocks: int,
+    augmentation: Augmentation,
+    seed: int,
+    precision: str,
+    progress: Progress = silent,
+) -> list[dict[str, float]]:
+    """Trains to the best validation epoch and leaves that epoch's weights in the model.
+
+    Called again with the same folder it continues from the last finished epoch, and ends bit for bit
+    where an unbroken run ends (same machine, thread count and build).
+
+    Args:
+        model: Starting point; changed in place.
+        training: Films to learn from.
+        validation: Films that choose the epoch, the learning rate and the end.
+        folder: Keeps the checkpoint of the last epoch and the weights of the best one.
+        epochs: At most so many.
+        batch_size: Films a step.
+        optimiser: A name of `OPTIMISERS`.
+        learning_rate: Highest learning rate of the schedule.
+        weight_decay: Of the optimiser.
+        schedule_name: One of `SCHEDULES`.
+        plateau_patience: Epochs without improvement before the learning rate falls.
+        plateau_factor: What it is then multiplied by.
+        stop_patience: Epochs without improvement before training stops.
+        monitor: "val_auroc" or "val_loss".
+        loss: A name of `LOSSES`.
+        frozen_blocks: So many blocks, counted from the stem, keep their weights and statistics.
+        augmentation: Geometry of the training films.
+        seed: Of order, geometry and dropout.
+        precision: "fp32", "bf16" or "auto": bf16 where the machine computes in it.
+        progress: Called with steps done and steps in all.
+
+    Returns:
+        The history, one record an epoch.
+
+    Raises:
+        TrainingError: The loss is no longer a number; the last good checkpoint stays.
+        DiskError: A checkpoint cannot be written; the last good one stays.
+    """
+    schedules = {
+        "constant": schedule.constant,
+        "one_cycle": schedule.one_cycle,
+        "plateau": schedule.plateau(plateau_patience, plateau_factor),
+    }
+    epoch_of = partial(Epoch, training, batch_size, seed, augmentation=augmentation)
+    make = partial(pick(OPTIMISERS, optimiser, "optimiser"), lr=learning_rate, weight_decay=weight_decay)
+    module = Training(
+        model.to(memory_format=torch.channels_last),
+        step="classify",
+        loss=pick(LOSSES, loss, "loss"),
+        optimiser=make,
+        scale=pick(schedules, schedule_name, "schedule"),
+        monitor=monitor,
+        frozen_blocks=frozen_blocks,
+        seed=seed,
+        n_steps=epochs * len(epoch_of(epoch=0)),
+    )
+    module.train_dataloader = lambda: epoch_of(epoch=module.current_epoch)
+    module.val_dataloader = lambda: _Validation(validation, batch_size)
+    last, best = folder / "last.ckpt", folder / "best.safetensors"
+    with _quiet():
+        trainer = pl.Trainer(
+            max_epochs=epochs,
+            accelerator="auto",
+            devices=1,
+            precision="bf16-mixed" if _bf16(precision) else "32-true",
+            deterministic="warn",
+            reload_dataloaders_every_n_epochs=1,
+            num_sanity_val_steps=0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            callbacks=[_Keep(last, best, stop_patience), _Show(progress)],
+        )
+        trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
+    weights.load_into(best, model)
+    model.requires_grad_(requires_grad=True).eval()
+    return module.history
+
+
+class _Validation:
+    """The validation films again and again."""
+
+    def __init__(self, films: FilmSet, batch_size: int) -> None:
+        self._films, self._batch_size = films, batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self._films.rows) // self._batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return in_order(self._films, self._batch_size)
+
+
+class _Keep(pl.Callback):
+    """At every epoch's end: the weights if they are the best so far, then the whole state, atomically."""
+
+    def __init__(self, last: Path, best: Path, stop_patience: int) -> None:
+        self._last, self._best, self._stop_patience = last, best, stop_patience
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Training)
+        figures = pl_module.monitored
+        if schedule.best_epoch(figures) == len(figures) - 1:
+            weights.save(self._best, pl_module.model, {"epoch": len(figures) - 1})
+        with whole(self._last) as temporary:
+            trainer.save_checkpoint(temporary)
+        trainer.should_stop = schedule.should_stop(figures, self._stop_patience)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Training)
+        trainer.should_stop = schedule.should_stop(pl_module.monitored, self._stop_patience)
+
+
+class _Show(pl.Callback):
+    """Tells how many steps are done."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any, **__: Any
+    ) -> None:
+        assert isinstance(pl_module, Training)
+        self._progress(trainer.global_step, pl_module.n_steps)
+
+
+def _bf16(precision: str) -> bool:
+    if precision == "auto":
+        if torch.cuda.is_available():
+            return torch.cuda.is_bf16_supported()
+        flags = Path("/proc/cpuinfo")
+        return flags.exists() and "amx_bf16" in flags.read_text()
+    return {"fp32": False, "bf16": True}[precision]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps Lightning's advice on loaders and its own deprecations off the screen."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        for text in (".*does not have many workers.*", ".*treespec.*", ".*deterministic.*"):
+            warnings.filterwarnings("ignore", text)
+        yield
