@@ -1,1 +1,17 @@
-"""evaluate."""
+"""Probabilities and boxes to scores, in numpy: each number with its interval, its floors and its protocol.
+
+`classification_scores` and `localization_scores` make every row of the tables; the metrics behind them are
+plain functions of arrays. Intervals come from redrawing patients, never films or boxes alone.
+"""
+
+from hilum.evaluate.classification import auroc as auroc
+from hilum.evaluate.classification import average_precision as average_precision
+from hilum.evaluate.classification_score import classification_scores as classification_scores
+from hilum.evaluate.localization_score import localization_scores as localization_scores
+from hilum.evaluate.metric import METRICS as METRICS
+from hilum.evaluate.metric import Metric as Metric
+from hilum.evaluate.protocol import Protocol as Protocol
+from hilum.evaluate.protocol import Score as Score
+from hilum.evaluate.protocol import differences as differences
+from hilum.evaluate.protocol import json_from as json_from
+from hilum.evaluate.protocol import scores_from_json as scores_from_json

@@ -9,6 +9,9 @@ from typing import Any
 UNKNOWN = "unknown"
 """A field that nobody stated; it equals nothing, itself included."""
 
+NOT_APPLICABLE = "does not apply"
+"""A field that this metric cannot have, such as the boxes of an AUROC; it equals itself."""
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -21,12 +24,12 @@ class Protocol:
         split_hash: Digest of which film is on which side.
         box_source: Who drew the reference boxes, and the release.
         map_target: Whose heatmap is scored: the "reference finding" of each entry, or the "predicted" one.
-        boxes: Predicted boxes an entry: "largest" or "any".
+        boxes: Predicted boxes an entry: "any" of several, or the one that the rule keeps, as "largest".
         denominator: What the successes are divided by.
         threshold_chosen: Where and on what the heatmap threshold was chosen.
         resampler: How films were brought to the network's input.
-        map_size: Size at which the threshold was applied: "input" or "frame".
-        map_scale: What came before the threshold: "relu, min-max" or "signed, min-max".
+        map_size: Size at which the threshold was applied or the maximum sought: "input" or "frame".
+        map_scale: What came before the threshold: "relu, min-max", "signed, min-max" or "raw".
         weights_data: Every set of images behind the weights, pre-training included.
     """
 
@@ -75,6 +78,7 @@ class Score:
         floors: All floors by name.
         protocol: How the number came about.
         stratum: "view=AP" and the like; None for the whole.
+        draws_left_out: Bootstrap draws in which the value was undefined; the interval is from the others.
     """
 
     metric: str
@@ -90,6 +94,7 @@ class Score:
     protocol: Protocol
     floors: Mapping[str, float] = field(default_factory=dict)
     stratum: str | None = None
+    draws_left_out: int = 0
 
 
 def json_from(scores: list[Score]) -> dict[str, list[dict[str, Any]]]:
