@@ -37,7 +37,11 @@ STYLE: dict[Any, Any] = {
     "axes.titlesize": 9.0,
     "legend.frameon": False,
     "savefig.facecolor": "white",
+    "figure.constrained_layout.w_pad": 0.1,
+    "figure.constrained_layout.h_pad": 0.1,
 }
+
+SERIES = {"train_loss": "training", "val_loss": "validation", "val_auroc": "validation"}
 
 ROC_POINTS = 250
 """Points of a ROC curve that are drawn."""
@@ -87,6 +91,7 @@ def auroc_figure(record: RunRecord) -> "Figure | None":
     from matplotlib.figure import Figure
 
     scores = [s for s in record.scores if s.metric == "auroc" and s.stratum is None]
+    scores.sort(key=lambda score: score.finding is None)
     if not scores:
         return None
     figure = Figure(figsize=(6.0, 1.0 + 0.26 * len(scores)), layout="constrained")
@@ -96,10 +101,10 @@ def auroc_figure(record: RunRecord) -> "Figure | None":
         if math.isfinite(score.low):
             axes.plot([score.low, score.high], [row, row], color=BLUE, lw=1.6)
         axes.plot(score.value, row, "o" if score.finding else "D", color=BLUE, ms=5)
-        for value in score.floors.values():
+        for value in set(score.floors.values()) - {0.5}:
             axes.plot(value, row, "|", color=ORANGE, ms=9, mew=1.6)
     axes.set_yticks(range(len(scores)), [_finding(s) for s in reversed(scores)])
-    axes.set_xlabel("AUROC with 95 % interval; dotted: 0.5; upright strokes: floors")
+    axes.set_xlabel("AUROC with 95 % interval; dotted: 0.5; strokes: other floors")
     return figure
 
 
@@ -119,6 +124,9 @@ def localisation_figure(record: RunRecord) -> "Figure | None":
             _accuracy_line(axes, line, place, pair == record.headline)
         axes.set_xlabel(f"T of {named(metric)}")
         axes.set_ylim(0, None)
+        _floor_line(
+            axes, [s for s in means if s.metric == metric and (s.method, s.box_rule) == record.headline]
+        )
     figure.axes[0].set_ylabel("mean accuracy over findings")
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower left", fontsize=8, ncols=2)
@@ -126,7 +134,7 @@ def localisation_figure(record: RunRecord) -> "Figure | None":
 
 
 def _accuracy_line(axes, line: Sequence[Score], place: int, is_headline: bool) -> None:
-    """One method and rule over T; the headline is heavy and carries interval and floor."""
+    """One method and rule over T; the headline is heavy and carries its interval."""
     if not line:
         return
     line = sorted(line, key=lambda s: s.at or 0.0)
@@ -138,7 +146,14 @@ def _accuracy_line(axes, line: Sequence[Score], place: int, is_headline: bool) -
     if is_headline:
         axes.lines[-1].set_linewidth(2.6)
         axes.fill_between(t, [s.low for s in line], [s.high for s in line], color=colour, alpha=0.15, lw=0)
-        axes.plot(t, [s.floor for s in line], color=GREY, ls=":", label="floor of the heavy line: random map")
+
+
+def _floor_line(axes, line: Sequence[Score]) -> None:
+    """What random maps reach under the rule of the headline."""
+    line = sorted(line, key=lambda s: s.at or 0.0)
+    if line:
+        label = "floor of the heavy line: random map"
+        axes.plot([s.at for s in line], [s.floor for s in line], color=GREY, ls=":", label=label)
 
 
 def roc_figure(record: RunRecord) -> "Figure | None":
@@ -202,17 +217,19 @@ def training_figure(record: RunRecord) -> "Figure | None":
     if not epochs:
         return None
     entries = [entry for entry in record.history if "epoch" in entry]
-    figure = Figure(figsize=(8.0, 2.8), layout="constrained")
+    figure = Figure(figsize=(8.0, 3.0), layout="constrained")
     left, right = figure.subplots(1, 2)
     for axes, names in ((left, ("train_loss", "val_loss")), (right, ("val_auroc",))):
         for name, colour, dashes in zip(names, (BLUE, ORANGE), ("-", "--"), strict=False):
             values = [float(entry.get(name, math.nan)) for entry in entries]
-            axes.plot(epochs, values, dashes, color=colour, marker="o", ms=3, label=name.replace("_", " "))
+            if np.isfinite(values).any():
+                axes.plot(epochs, values, dashes, color=colour, marker="o", ms=3, label=SERIES[name])
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
     left.set_ylabel("loss")
-    left.legend()
-    right.set_ylabel("mean AUROC on the validation films")
+    if left.lines:
+        left.legend()
+    right.set_ylabel("mean AUROC, validation films")
     return figure
 
 

@@ -38,7 +38,7 @@ def gallery_from(examples: Sequence[Example]) -> Html:
             else:
                 figures.append(_figure(place, example, *pictures))
         if figures:
-            blocks.append(tag("h3", finding))
+            blocks.append(tag("h3", finding.replace("_", " ")))
             blocks.append(tag("div", *figures, class_="films"))
     if left_out:
         blocks.append(tag("p", f"{left_out} more films are left out to keep this page small.", class_="note"))
@@ -131,10 +131,10 @@ def _picture(frame: str, content: bytes, words: str, boxes: Html | None = None) 
 
 
 def _boxes(example: Example) -> Html:
-    """Both kinds of boxes, told apart by colour, by stroke and by name."""
-    unit = max(example.frame_hw) / 100
-    parts = []
-    for kind, boxes in (("reference", example.reference), ("predicted", example.predicted)):
+    """Both kinds of boxes, told apart by colour, by stroke and by name; the dashed kind lies on top."""
+    unit = example.frame_hw[1] / 100
+    casings, strokes, labels = [], [], []
+    for kind, boxes in (("predicted", example.predicted), ("reference", example.reference)):
         for x_min, y_min, x_max, y_max in boxes.astype(float).tolist():
             corner = {
                 "x": f"{x_min:.1f}",
@@ -142,21 +142,21 @@ def _boxes(example: Example) -> Html:
                 "width": f"{max(x_max - x_min, 0.0):.1f}",
                 "height": f"{max(y_max - y_min, 0.0):.1f}",
             }
-            parts.append(tag("rect", **corner, class_="casing", stroke_width=f"{1.8 * unit:.1f}"))
-            parts.append(tag("rect", **corner, class_=kind, stroke_width=f"{0.9 * unit:.1f}"))
-            parts.append(_label(kind, (x_min, y_min, x_max, y_max), unit, example.frame_hw))
-    return joined(*parts)
+            casings.append(tag("rect", **corner, class_="casing", stroke_width=f"{1.9 * unit:.1f}"))
+            strokes.append(tag("rect", **corner, class_=kind, stroke_width=f"{0.9 * unit:.1f}"))
+            labels.append(_label(kind, (x_min, y_min, x_max, y_max), unit, example.frame_hw))
+    return joined(*casings, *strokes, *labels)
 
 
 def _label(kind: str, box: tuple[float, float, float, float], unit: float, frame_hw: tuple[int, int]) -> Html:
     """The name of a box: a prediction's above its left end, a reference's below its right end."""
     x_min, y_min, x_max, y_max = box
     height, width = frame_hw
-    size, length = 6 * unit, 28 * unit
+    size, length = 6.5 * unit, 39 * unit
     if kind == "predicted":
         x, y, anchor = min(x_min, width - length), y_min - 1.5 * unit, "start"
     else:
-        x, y, anchor = max(x_max, length), y_max + 5.5 * unit, "end"
+        x, y, anchor = max(x_max, length), y_max + 6 * unit, "end"
     y = float(np.clip(y, size, height - unit))
     place = {"x": f"{x:.1f}", "y": f"{y:.1f}", "text_anchor": anchor, "font_size": f"{size:.1f}"}
     return tag("text", kind, **place, class_=kind, stroke_width=f"{1.2 * unit:.1f}")

@@ -55,7 +55,7 @@ def table(
     lines = [
         tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell) for cell in row[1:])) for row in rows
     ]
-    parts = [tag("caption", caption), head, tag("tbody", *lines[: len(lines) - foot])]
+    parts = [tag("caption", tag("span", caption)), head, tag("tbody", *lines[: len(lines) - foot])]
     if foot:
         parts.append(tag("tfoot", *lines[len(lines) - foot :]))
     inner = tag("table", *parts, class_=class_) if class_ else tag("table", *parts)

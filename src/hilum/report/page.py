@@ -52,15 +52,19 @@ def page_from(record: RunRecord) -> str:
 def _results(record: RunRecord) -> Html:
     rows = summary_from(record.scores, record.headline)
     floors = "The upright stroke is the floor: 0.5 for AUROC, boxes from random heatmaps for localisation."
-    marks = (
-        f"{score_tables.MARKS['below'][0]} marks a number that chance also reaches, "
-        f"{score_tables.MARKS['unsure'][0]} one whose interval holds the floor; a dash is undefined, "
-        f"and below {SMALL} positives or boxes there is no interval."
-    )
     return joined(
         tag("p", "Boxes: ", tag("b", score_tables.system(*record.headline)), "."),
         score_tables.summary_table(rows),
-        tag("p", f"{floors} {marks}", class_="note"),
+        tag(
+            "p",
+            f"{floors} ",
+            score_tables.mark_of("below"),
+            " marks a number that chance reaches as well, ",
+            score_tables.mark_of("unsure"),
+            f" one whose interval holds the floor. An en dash is undefined; below {SMALL} positives or boxes "
+            "there is no interval.",
+            class_="note",
+        ),
     )
 
 
@@ -74,7 +78,7 @@ def _classification(record: RunRecord) -> Html:
     others = [s for s in whole if s.metric != "auroc"]
     if others:
         caption = "Other measures of the probabilities"
-        parts.append(score_tables.grid(caption, others, _measure, _measure_words))
+        parts.append(_by_finding(caption, others))
     parts.append(_drawn(roc_figure, record, "ROC curves, one panel a finding, over the scored films"))
     return joined(*parts)
 
@@ -87,7 +91,10 @@ def _localisation(record: RunRecord) -> Html:
     for metric in ("t_iou", "t_iobb"):
         chosen = [s for s in boxed if s.metric == metric]
         if any(s.finding is None for s in chosen):
-            parts.append(score_tables.means_table(f"{named(metric)}, means over findings", chosen))
+            parts.append(score_tables.means_table(f"{named(metric)} > T, means over findings", chosen))
+    others = [s for s in boxed if s.at is None]
+    if any(s.finding is None for s in others):
+        parts.append(score_tables.means_table("Other measures, means over findings", others))
     words = "Mean T(IoU) and T(IoBB) over findings against T, one line for each heatmap method and box rule"
     parts.append(_drawn(localisation_figure, record, words))
     floors = [s for s in boxed if s.method == record.headline[0]]
@@ -96,8 +103,9 @@ def _localisation(record: RunRecord) -> Html:
         parts.append(score_tables.floors_table("The headline beside all its floors", floors))
     parts.append(tag("h3", "By finding"))
     systems = dict.fromkeys((s.method, s.box_rule) for s in boxed)
-    for pair in sorted(systems, key=lambda pair: pair != record.headline):
-        parts.append(_system_details(boxed, pair, is_open=pair == record.headline))
+    for pair in sorted(systems, key=lambda pair: (pair != record.headline, pair[0] != record.headline[0])):
+        is_open = pair in (record.headline, (record.headline[0], None))
+        parts.append(_system_details(boxed, pair, is_open))
     return joined(*parts)
 
 
@@ -106,14 +114,20 @@ def _system_details(scores: Sequence[Score], pair: tuple[str | None, str | None]
     mine = score_tables.of_system(scores, pair)
     tables = []
     for metric in ("t_iou", "t_iobb"):
-        chosen = [s for s in mine if s.metric == metric]
-        if chosen:
-            tables.append(score_tables.grid(f"{named(metric)} by finding", chosen, _measure, _measure_words))
-    others = [s for s in mine if s.metric not in ("t_iou", "t_iobb")]
-    if others:
-        tables.append(score_tables.grid("Other measures by finding", others, _measure, _measure_words))
+        tables.append(_by_finding(f"{named(metric)} > T by finding", [s for s in mine if s.metric == metric]))
+    rest = [s for s in mine if s.metric not in ("t_iou", "t_iobb")]
+    tables.append(_by_finding("Other measures by finding", rest))
     state = {"open": "open"} if is_open else {}
     return tag("details", tag("summary", score_tables.system(*pair)), *tables, **state)
+
+
+def _by_finding(caption: str, scores: Sequence[Score]) -> Html:
+    """A row for each finding, a column for each measure; nothing where there is no score."""
+    if not scores:
+        return Html("")
+    columns = list(dict.fromkeys((s.metric, s.at) for s in scores))
+    heads = dict(zip(columns, score_tables.heads_of(columns), strict=True))
+    return score_tables.grid(caption, scores, lambda s: heads[s.metric, s.at])
 
 
 def _strata(record: RunRecord) -> Html:
@@ -128,7 +142,7 @@ def _strata(record: RunRecord) -> Html:
         if any(s.stratum is not None for s in chosen):
             chosen.sort(key=lambda s: s.stratum is not None)
             caption = f"{named(metric, at)} by stratum"
-            parts.append(score_tables.grid(caption, chosen, _stratum_words, _stratum_words))
+            parts.append(score_tables.grid(caption, chosen, lambda s: s.stratum or "all"))
     return joined(*parts)
 
 
@@ -201,18 +215,6 @@ def _versions(record: RunRecord) -> Html:
 def _glossary(_: RunRecord) -> Html:
     pairs = (part for word, line in GLOSSARY.items() for part in (tag("dt", word), tag("dd", line)))
     return tag("dl", *pairs)
-
-
-def _measure(score: Score) -> tuple[str, float | None]:
-    return score.metric, score.at
-
-
-def _measure_words(score: Score) -> str:
-    return named(score.metric, score.at)
-
-
-def _stratum_words(score: Score) -> str:
-    return score.stratum or "all"
 
 
 def _drawn(draw: Callable, record: RunRecord, words: str) -> Html:

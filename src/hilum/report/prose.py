@@ -30,7 +30,7 @@ GLOSSARY = {
     "IoBB": "Area shared by predicted and reference box, divided by the predicted box; a tiny box does well.",
     "T(IoU) > T": "Share of reference entries whose predicted box has an IoU strictly above T.",
     "T(IoBB) > T": "The same with IoBB.",
-    "mean IoU": "IoU averaged over all entries (over boxes) or first within each finding (over findings).",
+    "mean IoU": "IoU averaged over all entries at once (micro), or within each finding first (macro).",
     "pointing hit rate": "Share of entries whose hottest heatmap pixel lies inside a reference box.",
     "false positives": "Predicted boxes that no reference box of the finding answers, counted per film.",
     "95 % interval": "From the bootstrap over patients: all films of a drawn patient go together.",

@@ -1,16 +1,19 @@
 """Scores in; the HTML tables of a page out, each number with its interval, its n and its floor."""
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 
 from hilum.evaluate.protocol import Score
 from hilum.report.markup import Html, joined, table, tag
-from hilum.report.tables import SMALL, SummaryRow, named, printed, same_t, standing
+from hilum.report.tables import LOWER_IS_BETTER, SMALL, SummaryRow, named, printed, same_t, standing
 
 MARKS = {
     "below": ("≤ floor", "does not beat its floor"),
     "unsure": ("≈ floor", "the 95 % interval holds the floor"),
 }
+FEW_COLUMNS = 3
+"""Up to this many scores a row, each is written on one line, else its interval and floor stand below it."""
+
 DASH = "\N{EN DASH}"
 
 
@@ -18,13 +21,19 @@ def value_of(score: Score | SummaryRow) -> Html:
     """The number, with a mark where chance may do as well; an en dash with the reason where undefined."""
     if math.isnan(score.value):
         return tag("span", DASH, title=_why_undefined(score), class_="undefined")
-    mark = MARKS.get(standing(score))
-    if mark is not None and mark[0] == MARKS["below"][0] and score.metric in ("ece", "false_positives"):
-        mark = ("≥ floor", mark[1])
     number = tag("span", printed(score.value), class_="value")
-    if mark is None:
+    state = standing(score)
+    if state not in MARKS:
         return number
-    return joined(number, " ", tag("span", mark[0], class_=f"mark {standing(score)}", title=mark[1]))
+    return joined(mark_of(state, score.metric in LOWER_IS_BETTER), " ", number)
+
+
+def mark_of(state: str, lower_is_better: bool = False) -> Html:
+    """The mark of a number that does not clearly beat its floor."""
+    sign, words = MARKS[state]
+    if lower_is_better:
+        sign = sign.replace("≤", "≥")
+    return tag("span", sign, class_=f"mark {state}", title=words)
 
 
 def interval_of(score: Score | SummaryRow) -> Html:
@@ -43,10 +52,12 @@ def number_of(value: float) -> str:
     return printed(value) if math.isfinite(value) else DASH
 
 
-def bar_of(score: Score | SummaryRow, low: float = 0.0, high: float = 1.0) -> Html:
+def bar_of(
+    score: Score | SummaryRow, low: float = 0.0, high: float = 1.0, more_floors: Sequence[float] = ()
+) -> Html:
     """Value as a dot, interval as a whisker, floor as an upright stroke, between two ends of a scale.
 
-    The numbers stand beside it, so that it is hidden from screen readers.
+    The numbers stand beside it, so that it is hidden from screen readers. Other floors are shorter strokes.
     """
 
     def place(value: float) -> str:
@@ -56,9 +67,11 @@ def bar_of(score: Score | SummaryRow, low: float = 0.0, high: float = 1.0) -> Ht
     if math.isfinite(score.low) and math.isfinite(score.high):
         ends = {"x1": place(score.low), "x2": place(score.high)}
         parts.append(tag("line", **ends, y1="11", y2="11", class_="whisker"))
-    if math.isfinite(score.floor):
-        at = place(score.floor)
-        parts.append(tag("line", x1=at, x2=at, y1="2", y2="20", class_="floor"))
+    strokes = [(value, "6", "16") for value in more_floors] + [(score.floor, "2", "20")]
+    for value, top, bottom in strokes:
+        if math.isfinite(value):
+            at = place(value)
+            parts.append(tag("line", x1=at, x2=at, y1=top, y2=bottom, class_="floor"))
     if math.isfinite(score.value):
         parts.append(tag("circle", cx=place(score.value), cy="11", r="4.5", class_="dot"))
     return tag("svg", *parts, class_="bar", width="100%", height="22", aria_hidden="true")
@@ -95,7 +108,7 @@ def auroc_table(scores: Sequence[Score]) -> Html:
                 _finding(score),
                 value_of(score),
                 interval_of(score),
-                bar_of(score, low, 1.0),
+                bar_of(score, low, 1.0, tuple(score.floors.values())),
                 str(score.n),
                 *floors,
             )
@@ -106,30 +119,29 @@ def auroc_table(scores: Sequence[Score]) -> Html:
     return table("AUROC of each finding", header, lines, "forest", foot)
 
 
-def grid(
-    caption: str,
-    scores: Sequence[Score],
-    column: Callable[[Score], Hashable],
-    words: Callable[[Score], str],
-) -> Html:
+def grid(caption: str, scores: Sequence[Score], head: Callable[[Score], str]) -> Html:
     """A row for each finding, the mean at the foot, a column for each kind of score.
 
     Args:
         caption: What the table shows.
         scores: What stands in it, in the order of the columns.
-        column: Which column a score belongs to.
-        words: The head of that column.
+        head: The head of the column in which a score belongs.
     """
-    heads = {column(score): words(score) for score in scores}
-    cells = {(score.finding, column(score)): score for score in scores}
+    heads = list(dict.fromkeys(head(score) for score in scores))
+    cells = {(score.finding, head(score)): score for score in scores}
     findings = list(dict.fromkeys(score.finding for score in _means_last(scores)))
+    rows = [[cells.get((finding, key)) for key in heads] for finding in findings]
+    caption, floor = _with_floor(caption, scores)
+    n_each = [{score.n for score in row if score is not None} for row in rows]
+    one_n = all(len(n) == 1 for n in n_each)
     lines = []
-    for finding in findings:
-        row = [cells.get((finding, key)) for key in heads]
-        n = sorted({score.n for score in row if score is not None})
-        n_words = str(n[0]) if len(n) == 1 else f"{n[0]}{DASH}{n[-1]}"
-        lines.append((_name(finding), n_words, *(_full_cell(score) for score in row)))
-    return table(caption, ("finding", "n", *heads.values()), lines, "grid", int(None in findings))
+    for finding, row, n in zip(findings, rows, n_each, strict=True):
+        n_cell = [str(*n)] if one_n else []
+        inside = (_full_cell(score, floor is None, not one_n) for score in row)
+        lines.append((_name(finding), *n_cell, *inside))
+    header = ("finding", *(["n"] if one_n else []), *heads)
+    class_ = "grid" if len(heads) > FEW_COLUMNS else "grid few"
+    return table(caption, header, lines, class_, int(None in findings))
 
 
 def means_table(caption: str, scores: Sequence[Score]) -> Html:
@@ -138,11 +150,29 @@ def means_table(caption: str, scores: Sequence[Score]) -> Html:
     columns = list(dict.fromkeys((s.metric, s.at) for s in means))
     systems = list(dict.fromkeys((s.method, s.box_rule) for s in means))
     cells = {(s.method, s.box_rule, s.metric, s.at): s for s in means}
+    caption, floor = _with_floor(caption, means)
     lines = []
     for method, rule in systems:
         found = [cells.get((method, rule, *column)) for column in columns]
-        lines.append((system(method, rule), *(_full_cell(score) for score in found)))
-    return table(caption, ("heatmap, box rule", *(named(*column) for column in columns)), lines, "grid")
+        lines.append((system(method, rule), *(_full_cell(score, floor is None) for score in found)))
+    class_ = "grid" if len(columns) > FEW_COLUMNS else "grid few"
+    return table(caption, ("heatmap, box rule", *heads_of(columns)), lines, class_)
+
+
+def heads_of(columns: Sequence[tuple[str, float | None]]) -> list[str]:
+    """Heads of columns: only T where the metric is the same throughout, for the caption names it."""
+    if len(columns) > 1 and len({metric for metric, _ in columns}) == 1:
+        return [f"> {at:g}" for _, at in columns if at is not None]
+    return [named(*column) for column in columns]
+
+
+def _with_floor(caption: str, scores: Sequence[Score]) -> tuple[str, float | None]:
+    """The caption, naming the floor where it is one and the same for all scores; and that floor."""
+    floors = {score.floor for score in scores if math.isfinite(score.floor)}
+    if len(floors) != 1 or any(math.isnan(score.floor) for score in scores):
+        return caption, None
+    floor = floors.pop()
+    return f"{caption}; floor {printed(floor)} throughout", floor
 
 
 def floors_table(caption: str, scores: Sequence[Score]) -> Html:
@@ -158,7 +188,7 @@ def floors_table(caption: str, scores: Sequence[Score]) -> Html:
 
 def system(method: str | None, rule: str | None) -> str:
     """A heatmap method and a box rule in print."""
-    return " · ".join(part for part in (method, rule) if part is not None)
+    return f"{method} · {rule or 'no box'}"
 
 
 def of_system(scores: Sequence[Score], pair: tuple[str | None, str | None]) -> list[Score]:
@@ -171,15 +201,17 @@ def one_measure(scores: Sequence[Score], metric: str, at: float | None) -> list[
     return [s for s in scores if s.metric == metric and same_t(s.at, at)]
 
 
-def _full_cell(score: Score | None) -> Html:
-    """Value, interval and floor under one another."""
+def _full_cell(score: Score | None, with_floor: bool = True, with_n: bool = False) -> Html:
+    """Value and interval, and where the table does not say them elsewhere, floor and n."""
     if score is None:
         return tag("span", DASH, class_="undefined", title="not computed in this run")
     parts = [value_of(score)]
     if math.isfinite(score.value):
-        parts += [tag("br"), interval_of(score)]
-    if math.isfinite(score.floor):
-        parts += [tag("br"), tag("span", f"floor {printed(score.floor)}", class_="floor")]
+        parts += [" ", interval_of(score)]
+    if with_floor and math.isfinite(score.floor):
+        parts += [" ", tag("span", f"floor {printed(score.floor)}", class_="more")]
+    if with_n:
+        parts += [" ", tag("span", f"n = {score.n}", class_="more")]
     return joined(*parts)
 
 
