@@ -62,7 +62,7 @@ def statistics(iou: Float[np.ndarray, "*k"], iobb: Float[np.ndarray, "*k"]) -> F
 
     Example:
         >>> statistics(np.array([0.5]), np.array([0.9])).tolist()
-        [[1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.5]]
+        [[1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.5, 0.5]]
     """
     by_iou = iou[..., None] > np.array(T_IOU)
     by_iobb = iobb[..., None] > np.array(T_IOBB)
