@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from hilum.localize.scale import enlarged, unit_map
 from hilum.report.markup import Html, data_uri, joined, tag
 from hilum.report.record import Example
 
@@ -66,7 +67,7 @@ def shown(film: UInt8[np.ndarray, "s s"]) -> UInt8[np.ndarray, "p p"]:
 
 
 def heat_on_film(example: Example) -> UInt8[np.ndarray, "p p 3"]:
-    """The film with its heatmap in colour over it; where the map is zero or negative the film stays.
+    """The film with its heatmap in colour over it; where the map is at its zero the film stays bare.
 
     Returns:
         RGB. Colour and cover grow with the map's value, as a share of its own highest value.
@@ -83,13 +84,11 @@ def heat_in_film(example: Example, side: int) -> Float[np.ndarray, "p p"]:
     """The map's positive part in [0, 1], moved through network input and frame onto the square film.
 
     Returns:
-        Zero outside the network's input, and everywhere for a map without a positive value.
+        Zero outside the network's input. A map without a positive value is scaled from its lowest value on.
     """
-    heat = np.maximum(np.nan_to_num(example.heatmap.astype(np.float32), posinf=0.0), 0.0)
-    heat /= max(float(heat.max(initial=0.0)), np.finfo(np.float32).tiny)
-    input_h, input_w = example.input_hw
+    raw = np.nan_to_num(example.heatmap.astype(np.float32), posinf=0.0, neginf=0.0)
+    heat = unit_map(enlarged(raw, example.input_hw), signed=not (raw > 0).any()).astype(np.float32)
     frame_h, frame_w = example.frame_hw
-    heat = cv2.resize(heat, (input_w, input_h), interpolation=cv2.INTER_LINEAR)
     matrix = np.diag([side / frame_w, side / frame_h]) @ example.affine.astype(np.float64)
     matrix[:, 2] += matrix[:, :2] @ [0.5, 0.5] - 0.5  # from pixel edges to OpenCV's pixel centres
     return np.clip(cv2.warpAffine(heat, matrix, (side, side), flags=cv2.INTER_LINEAR), 0.0, 1.0)

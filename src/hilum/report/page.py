@@ -111,7 +111,7 @@ def _localisation(record: RunRecord) -> Html:
 
 def _system_details(scores: Sequence[Score], pair: tuple[str | None, str | None], is_open: bool) -> Html:
     """All tables of one heatmap method and box rule, folded away unless they are the headline."""
-    mine = score_tables.of_system(scores, pair)
+    mine = [s for s in scores if (s.method, s.box_rule) == pair]
     tables = []
     for metric in ("t_iou", "t_iobb"):
         tables.append(_by_finding(f"{named(metric)} > T by finding", [s for s in mine if s.metric == metric]))
@@ -131,18 +131,21 @@ def _by_finding(caption: str, scores: Sequence[Score]) -> Html:
 
 
 def _strata(record: RunRecord) -> Html:
-    method, rule = record.headline
-    strata = [s for s in record.scores if s.stratum is not None]
-    if not strata:
+    if all(s.stratum is None for s in record.scores):
         return tag("p", "This run holds no scores by sex, age, view or lesion size.")
+    method, rule = record.headline
+    mine = [s for s in record.scores if s.method in (None, method) and s.box_rule in (None, rule)]
     parts = [tag("p", "Localisation is that of the headline; all others are in scores.json.", class_="note")]
-    for metric, at in (("auroc", None), ("t_iou", 0.1), ("t_iou", 0.3), ("hit_rate", None)):
-        chosen = score_tables.one_measure(record.scores, metric, at)
-        chosen = [s for s in chosen if s.method in (None, method) and s.box_rule in (None, rule)]
-        if any(s.stratum is not None for s in chosen):
+    for metric, at in dict.fromkeys((s.metric, s.at) for s in mine if s.stratum is not None):
+        chosen = [s for s in mine if (s.metric, s.at) == (metric, at)]
+        means = [s for s in chosen if s.finding is None]
+        parts.append(score_tables.strata_table(f"{named(metric, at)}, mean over findings, by part", means))
+        if any(s.stratum is not None and s.finding is not None for s in chosen):
             chosen.sort(key=lambda s: s.stratum is not None)
-            caption = f"{named(metric, at)} by stratum"
-            parts.append(score_tables.grid(caption, chosen, lambda s: s.stratum or "all"))
+            by_finding = score_tables.grid(
+                f"{named(metric, at)} of each finding by part", chosen, lambda s: s.stratum or "all"
+            )
+            parts.append(tag("details", tag("summary", f"{named(metric, at)} of each finding"), by_finding))
     return joined(*parts)
 
 
@@ -153,7 +156,8 @@ def _gallery(record: RunRecord) -> Html:
         tag("span", "solid blue", class_="key predicted"),
         ": predicted box; ",
         tag("span", "dashed yellow", class_="key reference"),
-        ": reference box. Colour covers the film as the map's positive part grows, from none to its maximum.",
+        ": reference box. Colour covers the film as the map's positive part grows, from none to its maximum; "
+        "a map that is nowhere positive is coloured from its lowest value on.",
         class_="note",
     )
     return joined(key, gallery_from(record.examples))
@@ -185,19 +189,31 @@ def _films(record: RunRecord) -> Html:
 
 
 def _protocol(record: RunRecord) -> Html:
-    """One column for each protocol among the scores, with the measures it holds for."""
-    used: dict[Protocol, list[str]] = {}
+    """What all scores share, then, a row for each kind of score, what they do not."""
+    used: dict[Protocol, list[Score]] = {}
     for score in record.scores:
-        names = used.setdefault(score.protocol, [])
-        if named(score.metric) not in names:
-            names.append(named(score.metric))
+        used.setdefault(score.protocol, []).append(score)
     if not used:
         return tag("p", "No score, no protocol.")
-    heads = ("field", *(", ".join(names) for names in used.values()))
     fields = [field.name for field in dataclasses.fields(Protocol)]
-    rows = [(PROTOCOL_WORDS[name], *(getattr(protocol, name) for protocol in used)) for name in fields]
+    shared = [name for name in fields if len({getattr(protocol, name) for protocol in used}) == 1]
+    first = next(iter(used))
+    rows = [(PROTOCOL_WORDS[name], getattr(first, name)) for name in shared]
     words = "Numbers may stand side by side only where all of these agree; unknown agrees with nothing."
-    return joined(tag("p", words, class_="note"), table("How the numbers came about", heads, rows, "facts"))
+    parts = [tag("p", words, class_="note"), facts("The same for every score", ("field", "value"), rows)]
+    others = [name for name in fields if name not in shared]
+    if others:
+        heads = ("scores", *(PROTOCOL_WORDS[name] for name in others))
+        lines = [(_covered(s), *(getattr(p, name) for name in others)) for p, s in used.items()]
+        parts.append(table("What differs", heads, lines, "facts"))
+    return joined(*parts)
+
+
+def _covered(scores: Sequence[Score]) -> str:
+    """The metrics and box rules among scores of one protocol."""
+    metrics = ", ".join(dict.fromkeys(named(s.metric) for s in scores))
+    rules = "; ".join(dict.fromkeys(s.box_rule for s in scores if s.box_rule is not None))
+    return f"{metrics}: {rules}" if rules else metrics
 
 
 def _methods(record: RunRecord) -> Html:

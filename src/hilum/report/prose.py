@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from hilum.evaluate.protocol import UNKNOWN, Score
+from hilum.evaluate.protocol import NOT_APPLICABLE, UNKNOWN, Score
 from hilum.report.record import RunRecord
 
 PROTOCOL_WORDS = {
@@ -25,17 +25,18 @@ PROTOCOL_WORDS = {
 GLOSSARY = {
     "AUROC": "Chance that a film with the finding gets a higher probability than one without; 0.5 is a coin.",
     "average precision": "Mean precision at the positives, ranked by probability; its floor is their share.",
-    "calibration error": "Mean distance between probability and observed rate, over bins of probability.",
     "IoU": "Area shared by predicted and reference box, divided by the area of both together.",
     "IoBB": "Area shared by predicted and reference box, divided by the predicted box; a tiny box does well.",
     "T(IoU) > T": "Share of reference entries whose predicted box has an IoU strictly above T.",
     "T(IoBB) > T": "The same with IoBB.",
     "mean IoU": "IoU averaged over all entries at once (micro), or within each finding first (macro).",
     "pointing hit rate": "Share of entries whose hottest heatmap pixel lies inside a reference box.",
-    "false positives": "Predicted boxes that no reference box of the finding answers, counted per film.",
     "95 % interval": "From the bootstrap over patients: all films of a drawn patient go together.",
     "n": "Positive films for AUROC, entries of the box list for localisation.",
     "floor": "What chance reaches by the same rules: 0.5 for AUROC, boxes from random heatmaps otherwise.",
+    "view alone": "AUROC of knowing only whether a film is AP or PA; what a shortcut reaches.",
+    "shuffled map": "This system's boxes of the same finding, taken from other patients' films.",
+    "class mean box": "Mean of the other patients' boxes of the finding, the same on every film.",
     "stratum": "The same score on a part of the films: one sex, view, age group or lesion size.",
 }
 """One line for each word a reader may not know."""
@@ -109,7 +110,8 @@ def _stated(scores: Iterable[Score]) -> dict[str, str]:
     stated = {}
     for name in PROTOCOL_WORDS:
         values = dict.fromkeys(getattr(score.protocol, name) for score in scores)
-        values.pop(UNKNOWN, None)
+        for nothing in (UNKNOWN, NOT_APPLICABLE):
+            values.pop(nothing, None)
         if values:
             stated[name] = " or ".join(values)
     return stated

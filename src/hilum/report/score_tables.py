@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from hilum.evaluate.protocol import Score
 from hilum.report.markup import Html, joined, table, tag
-from hilum.report.tables import LOWER_IS_BETTER, SMALL, SummaryRow, named, printed, same_t, standing
+from hilum.report.tables import SMALL, SummaryRow, named, printed, standing
 
 MARKS = {
     "below": ("≤ floor", "does not beat its floor"),
@@ -13,6 +13,9 @@ MARKS = {
 }
 FEW_COLUMNS = 3
 """Up to this many scores a row, each is written on one line, else its interval and floor stand below it."""
+
+FLOORS = {"random": "random map", "shuffled": "shuffled map", "centre": "central map", "view": "view alone"}
+"""Floors whose names need a word more in print."""
 
 DASH = "\N{EN DASH}"
 
@@ -23,16 +26,12 @@ def value_of(score: Score | SummaryRow) -> Html:
         return tag("span", DASH, title=_why_undefined(score), class_="undefined")
     number = tag("span", printed(score.value), class_="value")
     state = standing(score)
-    if state not in MARKS:
-        return number
-    return joined(mark_of(state, score.metric in LOWER_IS_BETTER), " ", number)
+    return joined(mark_of(state), " ", number) if state in MARKS else number
 
 
-def mark_of(state: str, lower_is_better: bool = False) -> Html:
+def mark_of(state: str) -> Html:
     """The mark of a number that does not clearly beat its floor."""
     sign, words = MARKS[state]
-    if lower_is_better:
-        sign = sign.replace("≤", "≥")
     return tag("span", sign, class_=f"mark {state}", title=words)
 
 
@@ -44,7 +43,7 @@ def interval_of(score: Score | SummaryRow) -> Html:
         return tag("span", DASH, class_="undefined", title="no interval: the value is undefined")
     if score.n < SMALL:
         return tag("span", f"n < {SMALL}", class_="interval", title="too few for an interval")
-    return tag("span", "no interval", class_="interval")
+    return tag("span", "no interval", class_="interval", title="too few negatives or patients")
 
 
 def number_of(value: float) -> str:
@@ -113,7 +112,7 @@ def auroc_table(scores: Sequence[Score]) -> Html:
                 *floors,
             )
         )
-    floor_names = [f"floor: {name.replace('_', ' ')}" for name in names] or ["floor"]
+    floor_names = [f"floor: {floor_name(name)}" for name in names] or ["floor"]
     header = ("finding", "AUROC", "95 % interval", _scale(low, 1.0), "positives", *floor_names)
     foot = sum(score.finding is None for score in scores)
     return table("AUROC of each finding", header, lines, "forest", foot)
@@ -183,22 +182,36 @@ def floors_table(caption: str, scores: Sequence[Score]) -> Html:
         (named(s.metric, s.at), value_of(s), *(number_of(s.floors.get(name, math.nan)) for name in names))
         for s in means
     ]
-    return table(caption, ("measure", "value", *(name.replace("_", " ") for name in names)), lines, "floors")
+    return table(caption, ("measure", "value", *map(floor_name, names)), lines, "floors")
+
+
+def strata_table(caption: str, scores: Sequence[Score]) -> Html:
+    """A row for each part of the films, the whole first; one number each."""
+    scores = sorted(scores, key=lambda score: score.stratum is not None)
+    high = max([1.0, *(score.high for score in scores if math.isfinite(score.high))])
+    lines = [
+        (
+            score.stratum or "all",
+            value_of(score),
+            interval_of(score),
+            bar_of(score, 0.0, high),
+            str(score.n),
+            number_of(score.floor),
+        )
+        for score in scores
+    ]
+    header = ("part", "value", "95 % interval", _scale(0.0, high), "n", "floor")
+    return table(caption, header, lines, "forest")
+
+
+def floor_name(name: str) -> str:
+    """What a floor is called in print."""
+    return FLOORS.get(name, name.replace("_", " "))
 
 
 def system(method: str | None, rule: str | None) -> str:
     """A heatmap method and a box rule in print."""
     return f"{method} · {rule or 'no box'}"
-
-
-def of_system(scores: Sequence[Score], pair: tuple[str | None, str | None]) -> list[Score]:
-    """Whole scores of one heatmap method and box rule."""
-    return [s for s in scores if (s.method, s.box_rule) == pair and s.stratum is None]
-
-
-def one_measure(scores: Sequence[Score], metric: str, at: float | None) -> list[Score]:
-    """Scores of one metric at one T."""
-    return [s for s in scores if s.metric == metric and same_t(s.at, at)]
 
 
 def _full_cell(score: Score | None, with_floor: bool = True, with_n: bool = False) -> Html:

@@ -7,37 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from hilum.evaluate.metric import METRICS
 from hilum.evaluate.protocol import Score
 
-NAMES = {
-    "auroc": "AUROC",
-    "average_precision": "average precision",
-    "ece": "calibration error",
-    "t_iou": "T(IoU)",
-    "t_iobb": "T(IoBB)",
-    "mean_iou_micro": "mean IoU (micro)",
-    "mean_iou_macro": "mean IoU (macro)",
-    "hit_rate": "pointing hit rate",
-    "false_positives": "false positives per film",
-    "map_auprc": "heatmap AUPRC",
-    "point_map": "pointwise mAP",
-}
-"""What each metric is called in print; a metric not named here goes by its own name."""
-
-LOWER_IS_BETTER = ("ece", "false_positives")
-
 SUMMARY = (
-    ("auroc", None),
-    ("t_iou", 0.1),
-    ("t_iou", 0.3),
-    ("t_iou", 0.5),
-    ("t_iobb", 0.1),
-    ("hit_rate", None),
+    ("mean AUROC", "auroc", None),
+    ("T(IoU) > 0.1", "t_iou", 0.1),
+    ("T(IoU) > 0.3", "t_iou", 0.3),
+    ("T(IoU) > 0.5", "t_iou", 0.5),
+    ("T(IoBB) > 0.1", "t_iobb", 0.1),
+    ("pointing hit rate", "hit_rate", None),
 )
-"""Metric and T of the rows of a summary, in order."""
+"""Label, metric and T of the rows of a summary, in order."""
 
 SMALL = 5
-"""Below this many positives or boxes a score carries no interval."""
+"""Below this many positives, negatives or boxes a score carries no interval."""
 
 CSV_COLUMNS = (
     "finding",
@@ -51,6 +35,7 @@ CSV_COLUMNS = (
     "n",
     "floor",
     "stratum",
+    "draws_left_out",
 )
 
 Standing = Literal["above", "unsure", "below", "unknown"]
@@ -76,8 +61,8 @@ def named(metric: str, at: float | None = None) -> str:
         >>> named("t_iou", 0.1)
         'T(IoU) > 0.1'
     """
-    name = NAMES.get(metric, metric.replace("_", " "))
-    return name if at is None else f"{name} > {at:g}"
+    title = METRICS[metric].title
+    return title if at is None else f"{title} > {at:g}"
 
 
 def summary_from(scores: Sequence[Score], headline: tuple[str, str]) -> list[SummaryRow]:
@@ -94,12 +79,11 @@ def summary_from(scores: Sequence[Score], headline: tuple[str, str]) -> list[Sum
     means = [s for s in scores if s.finding is None and s.stratum is None]
     means = [s for s in means if s.method in (None, method) and s.box_rule in (None, box_rule)]
     rows = []
-    for metric, at in SUMMARY:
-        label = named(metric, at) if metric != "auroc" else "mean AUROC"
+    for label, metric, at in SUMMARY:
         found = [s for s in means if s.metric == metric and same_t(s.at, at)]
         if found:
-            best = found[0]
-            rows.append(SummaryRow(label, metric, best.value, best.low, best.high, best.n, best.floor))
+            it = found[0]
+            rows.append(SummaryRow(label, metric, it.value, it.low, it.high, it.n, it.floor))
         else:
             rows.append(SummaryRow(label, metric, math.nan, math.nan, math.nan, 0, math.nan))
     return rows
@@ -121,11 +105,9 @@ def standing(score: Score | SummaryRow) -> Standing:
     """
     if math.isnan(score.value) or math.isnan(score.floor):
         return "unknown"
-    sign = -1.0 if score.metric in LOWER_IS_BETTER else 1.0
-    if sign * score.value <= sign * score.floor:
+    if score.value <= score.floor:
         return "below"
-    near_end = score.low if sign > 0 else score.high
-    return "unsure" if sign * near_end <= sign * score.floor else "above"
+    return "unsure" if score.low <= score.floor else "above"
 
 
 def printed(value: float) -> str:
