@@ -85,10 +85,12 @@ def mean_draws(
         rng: Source of the draws.
 
     Returns:
-        Means; NaN for a group of which a draw holds no entry.
+        Means; NaN for a group of which a draw holds no entry. No groups where there are no entries.
     """
+    if not len(values):
+        return np.zeros((n_draws, 0, values.shape[1]))
     names, row_of = np.unique(patient, return_inverse=True)
-    n_groups = int(group.max()) + 1 if len(group) else 0
+    n_groups = int(group.max()) + 1
     weights = np.zeros((n_draws, len(names)))
     picks = _picks(len(names), n_draws, rng)
     np.add.at(weights, (np.arange(n_draws)[:, None], picks), 1.0)
