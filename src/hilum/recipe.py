@@ -251,11 +251,15 @@ def _explained(error: ValidationError) -> str:
     place = [str(part) for part in first["loc"]]
     where = f"[{place[0]}] {'.'.join(place[1:])}".strip() if place else "recipe"
     if first["type"] == "extra_forbidden":
-        section = Recipe.model_fields.get(place[0]) if len(place) > 1 else None
-        fields = section.annotation.model_fields if section and section.annotation else Recipe.model_fields
+        fields = _keys(place[0]) if len(place) > 1 else list(Recipe.model_fields)
         near = difflib.get_close_matches(place[-1], fields, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(fields)}"
         return f"{where}: unknown {'key' if len(place) > 1 else 'section'}; {hint}"
     if first["type"] == "missing":
         return f"{where}: missing"
     return f"{where}: {first['msg']}, found {first['input']!r}"
+
+
+def _keys(section: str) -> list[str]:
+    settings = Recipe.model_fields[section].annotation
+    return list(settings.model_fields) if isinstance(settings, type) and issubclass(settings, Section) else []

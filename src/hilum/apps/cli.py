@@ -1,0 +1,283 @@
+"""The command line. Heavy imports stand inside the commands, so that help comes at once."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+
+from hilum import __version__
+from hilum.errors import HilumError, RecipeError, UsageError
+
+if TYPE_CHECKING:
+    from hilum.study import Outcome
+
+SOME_FAILED = 3
+
+app = App(
+    name="hilum",
+    help="Findings, heatmaps, boxes and scores for chest radiographs. For research, not for diagnosis.",
+    version=__version__,
+    help_epilogue="Exit codes: 0 ok, 1 failure, 2 usage, 3 some inputs failed, 4 bad data, 130/143 stopped.",
+)
+data_app = App(name="data", help="Look at films on disk, make phantoms, decode films.")
+app.command(data_app)
+
+Quiet = Annotated[
+    bool, Parameter(name="--quiet", negative="", env_var="HILUM_QUIET", help="Show no progress.")
+]
+Json = Annotated[
+    bool, Parameter(name="--json", negative="", help="Print the result as JSON and nothing else.")
+]
+Changes = Annotated[
+    list[str],
+    Parameter(
+        name="--set",
+        negative="",
+        help="Change a key of the recipe, as training.epochs=2. HILUM_TRAINING_EPOCHS=2 does the same.",
+    ),
+]
+Run = Annotated[Path, Parameter(help="A run folder.")]
+Data = Annotated[Path, Parameter(env_var="HILUM_DATA", help="Folder with the tables and the films.")]
+
+
+@app.command
+def study(
+    recipe: str,
+    *,
+    data: Data,
+    out: Annotated[Path, Parameter(env_var="HILUM_OUT", help="The run folder; a run in it is continued.")],
+    set_: Changes = [],  # noqa: B006 - cyclopts reads it, nothing changes it
+    quiet: Quiet = False,
+    json_: Json = False,
+) -> int:
+    """Run a recipe end to end: train, explain, localize, score, report.
+
+    Parameters
+    ----------
+    recipe
+        Name of a shipped recipe (see `hilum recipes`) or a .toml file.
+    """
+    from hilum.apps.progress import Shown
+    from hilum.study import study as run_study
+
+    with Shown(quiet=quiet or json_) as show:
+        outcome = run_study(recipe, data, out, _changes(set_), show)
+    return _told(outcome, as_json=json_)
+
+
+@app.command
+def recipes(*, json_: Json = False) -> int:
+    """List the shipped recipes."""
+    from hilum.recipe import load, shipped
+
+    found = {name: load(name).report.description for name in shipped()}
+    width = max(map(len, found))
+    _print(found if json_ else "\n".join(f"{name:{width}}  {text}" for name, text in found.items()))
+    return 0
+
+
+@app.command
+def train(run: Run, *, quiet: Quiet = False) -> int:
+    """Train the network of a run, or go on training it."""
+    return _stage("train", run, quiet=quiet)
+
+
+@app.command
+def explain(
+    run: Run,
+    *,
+    findings: Annotated[
+        str, Parameter(help="'boxed': where there is a reference box. 'all': all.")
+    ] = "boxed",
+    quiet: Quiet = False,
+) -> int:
+    """Make probabilities and heatmaps of a trained run."""
+    if findings not in ("boxed", "all"):
+        raise UsageError(f"--findings {findings!r}; it is 'boxed' or 'all'")
+    return _stage("explain", run, quiet=quiet, all_findings=findings == "all")
+
+
+@app.command
+def localize(run: Run, *, quiet: Quiet = False) -> int:
+    """Turn the heatmaps of a run into boxes."""
+    return _stage("localize", run, quiet=quiet)
+
+
+@app.command
+def score(run: Run, *, quiet: Quiet = False, json_: Json = False) -> int:
+    """Score the probabilities and boxes of a run; loads no torch."""
+    code = _stage("score", run, quiet=quiet or json_)
+    if json_:
+        _print(json.loads((run / "scores.json").read_text(encoding="utf-8")))
+    return code
+
+
+@app.command
+def report(run: Run, *, quiet: Quiet = False, json_: Json = False) -> int:
+    """Write the page and the figures of a scored run."""
+    from hilum.apps.progress import Shown
+    from hilum.study import stage
+
+    with Shown(quiet=quiet or json_) as show:
+        outcome = stage("report", run, show)
+    return _told(outcome, as_json=json_)
+
+
+@data_app.command
+def check(
+    folder: Path,
+    *,
+    dataset: Annotated[str, Parameter(help="Layout of the folder.")] = "chestxray14",
+    json_: Json = False,
+) -> int:
+    """Say which films are there, which are missing, how often each finding occurs, what had to be mended.
+
+    Parameters
+    ----------
+    folder
+        Holds the tables; films may lie in any folder below it.
+    """
+    from hilum.data import DATASETS
+    from hilum.data.census import census_from, text_from
+    from hilum.lookup import pick
+
+    try:
+        load = pick(DATASETS, dataset, "dataset")
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    census = census_from(load(folder))
+    _print(census if json_ else text_from(census))
+    return 0
+
+
+@data_app.command
+def phantom(
+    out: Path,
+    *,
+    films: Annotated[int, Parameter(help="Films, of all patients together.")] = 2000,
+    size: Annotated[int, Parameter(help="Side of every film, in px.")] = 256,
+    seed: Annotated[int, Parameter(help="Decides every film.")] = 0,
+    quiet: Quiet = False,
+) -> int:
+    """Make synthetic chests with every finding drawn and its box and mask known, in the NIH layout.
+
+    Parameters
+    ----------
+    out
+        Folder to make, or to complete after a kill.
+    """
+    from hilum.apps.progress import Shown
+    from hilum.data.phantom import write
+
+    if films < 1 or not 64 <= size <= 1024:
+        raise UsageError(f"--films {films} --size {size}; at least 1 film of 64 to 1024 px")
+    with Shown(quiet=quiet) as show:
+        write(
+            out,
+            films=films,
+            size=size,
+            seed=seed,
+            workers=os.cpu_count() or 1,
+            progress=show("draw phantoms"),
+        )
+    return 0
+
+
+@data_app.command
+def store(
+    folder: Path,
+    *,
+    size: Annotated[int, Parameter(help="Side of the stored films, in px.")] = 256,
+    dataset: Annotated[str, Parameter(help="Layout of the folder.")] = "chestxray14",
+    verify: Annotated[bool, Parameter(negative="", help="Compare every film with its checksum.")] = False,
+    quiet: Quiet = False,
+) -> int:
+    """Decode all films once into the cache (HILUM_CACHE, else ~/.cache/hilum) and print where they lie.
+
+    Parameters
+    ----------
+    folder
+        Holds the tables and the films.
+    """
+    from hilum.apps.progress import Shown
+    from hilum.data import DATASETS
+    from hilum.data import store as stores
+
+    cohort = DATASETS[dataset](folder)
+    with Shown(quiet=quiet) as show:
+        built = stores.build(cohort.rows(cohort.on_disk), size, show("decode films"))
+    if verify:
+        stores.verify(built)
+    _print(str(built.folder))
+    return _failed(built.failures)
+
+
+def _stage(name: str, run: Path, *, quiet: bool, all_findings: bool = False) -> int:
+    from hilum.apps.progress import Shown
+    from hilum.study import stage
+
+    with Shown(quiet=quiet) as show:
+        return _failed(stage(name, run, show, all_findings=all_findings).failures)
+
+
+def _changes(pairs: Sequence[str]) -> dict[str, str]:
+    wrong = [pair for pair in pairs if "=" not in pair]
+    if wrong:
+        raise RecipeError(f"--set {wrong[0]!r}; write section.key=value, as training.epochs=2")
+    return {key.strip(): value for key, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def _told(outcome: "Outcome", *, as_json: bool) -> int:
+    """Prints the table that ends a run, and where the page lies."""
+    from hilum.report import text_table
+
+    page = outcome.folder.report
+    if as_json:
+        _print(json.loads(outcome.folder.scores.read_text(encoding="utf-8")))
+    else:
+        _print(f"{text_table(outcome.summary)}\n\nreport: {page}\nFor research, not for diagnosis.")
+    return _failed(outcome.failures)
+
+
+def _failed(failures: Mapping[str, str]) -> int:
+    """Names the films that failed; 3 where there are any."""
+    for film, reason in list(failures.items())[:10]:
+        print(f"hilum: skipped {film}: {reason}", file=sys.stderr)  # noqa: T201
+    if len(failures) > 10:
+        print(f"hilum: skipped {len(failures)} films in all; see failures.csv", file=sys.stderr)  # noqa: T201
+    return SOME_FAILED if failures else 0
+
+
+def _print(result: Any) -> None:
+    print(result if isinstance(result, str) else json.dumps(result, indent=1))  # noqa: T201
+
+
+class _Stopped(BaseException):
+    """A signal that ends the program; not an Exception, so that nothing on the way swallows it."""
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    raise _Stopped(number)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one command and exits with its code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    try:
+        code = app(arguments, exit_on_error=False, print_error=True, result_action="return_value")
+    except CycloptsError:
+        code = UsageError.exit_code
+    except HilumError as error:
+        print(f"hilum: {error.code}: {error}", file=sys.stderr)  # noqa: T201
+        code = error.exit_code
+    except _Stopped as stopped:
+        print("hilum: stopped; the same command continues", file=sys.stderr)  # noqa: T201
+        code = 128 + int(stopped.args[0])
+    sys.exit(code)

@@ -1,0 +1,81 @@
+"""Heatmaps on disk: parts of raw float32 maps, and an index that says whose each row is."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int
+
+from hilum.data.cohort import Cohort
+from hilum.errors import RunError
+from hilum.files import whole
+from hilum.study.folder import RunFolder, read_csv, write_csv
+
+
+@dataclass(frozen=True)
+class StoredMaps:
+    """Heatmaps of one method, one a row.
+
+    Attributes:
+        maps: Raw, at map resolution.
+        image: Row of the film in its cohort.
+        finding: Column of the finding.
+        affine: From network input to frame, in px.
+    """
+
+    maps: Float32[np.ndarray, "k u v"]
+    image: Int[np.ndarray, " k"]
+    finding: Int[np.ndarray, " k"]
+    affine: Float64[np.ndarray, "k 2 3"]
+
+
+def part_path(folder: RunFolder, method: str, part: int) -> Path:
+    """File of one part."""
+    return folder.heatmaps / method / f"part-{part:05d}.npy"
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """A whole .npy file or nothing."""
+    with whole(path) as temporary, temporary.open("wb") as stream:
+        np.save(stream, array)
+
+
+def write_index(
+    folder: RunFolder, method: str, cohort: Cohort, pairs: list[Int[np.ndarray, "k 2"]], affine: np.ndarray
+) -> None:
+    """One line a map; `pairs` holds (film row, finding column) part by part."""
+    rows = (
+        (
+            cohort.films[image],
+            part,
+            row,
+            cohort.findings[finding],
+            " ".join(map(repr, affine.ravel().tolist())),
+        )
+        for part, inside in enumerate(pairs)
+        for row, (image, finding) in enumerate(inside.tolist())
+    )
+    write_csv(folder.heatmaps / method / "index.csv", ("image", "part", "row", "finding", "affine"), rows)
+
+
+def read_maps(folder: RunFolder, method: str, cohort: Cohort) -> StoredMaps:
+    """All maps of one method.
+
+    Raises:
+        RunError: They were not made, or are of other films.
+    """
+    index = read_csv(folder.demand(folder.heatmaps / method / "index.csv", "explain"))
+    row_of = {film: row for row, film in enumerate(cohort.films.tolist())}
+    column_of = {finding: column for column, finding in enumerate(cohort.findings)}
+    if any(line["image"] not in row_of or line["finding"] not in column_of for line in index):
+        raise RunError(f"{folder.heatmaps / method}: maps of other films than the data folder holds")
+    parts = {int(line["part"]): None for line in index}
+    arrays = {part: np.load(part_path(folder, method, part), mmap_mode="r") for part in parts}
+    maps = [arrays[int(line["part"])][int(line["row"])] for line in index]
+    affine = [[float(number) for number in line["affine"].split()] for line in index]
+    return StoredMaps(
+        np.stack(maps) if maps else np.zeros((0, 1, 1), np.float32),
+        np.array([row_of[line["image"]] for line in index], np.int64),
+        np.array([column_of[line["finding"]] for line in index], np.int64),
+        np.array(affine, float).reshape(-1, 2, 3),
+    )

@@ -1,0 +1,87 @@
+"""The scoring stage: probabilities, heatmaps and boxes -> `scores.json`; loads no torch."""
+
+import numpy as np
+
+from hilum.boxes import no_boxes
+from hilum.data.cohort import Cohort
+from hilum.data.geometry import RESAMPLER
+from hilum.data.store import Progress, silent
+from hilum.evaluate import Protocol, Score, classification_scores, json_from, localization_scores
+from hilum.files import write_text
+from hilum.recipe import Recipe
+from hilum.report import csv_from
+from hilum.study.folder import RunFolder, read_boxes, read_probabilities, write_json
+from hilum.study.heatmap_files import StoredMaps, read_maps
+from hilum.study.opening import Films
+
+
+def score(folder: RunFolder, recipe: Recipe, films: Films, progress: Progress = silent) -> list[Score]:
+    """Scores the test films and writes `scores.json` and `scores.csv`.
+
+    Raises:
+        RunError: An earlier stage is missing.
+    """
+    cohort, probabilities = scored_films(folder, films)
+    methods, settings = recipe.explain.methods, recipe.evaluate
+    protocol = protocol_of(recipe, films, cohort)
+    rng = np.random.Generator(np.random.Philox(settings.seed))
+    scores = classification_scores(cohort, probabilities, protocol, n_draws=settings.bootstrap_draws, rng=rng)
+    progress(1, 1 + len(methods))
+    boxes = read_boxes(folder, cohort)
+    for done, method in enumerate(methods, start=2):
+        stored = read_maps(folder, method, cohort)
+        entry = entry_rows(cohort, stored)
+        scores += localization_scores(
+            cohort,
+            stored.maps[entry],
+            stored.affine[entry],
+            {rule.name: boxes.get((method, rule.name), no_boxes()) for rule in recipe.localize.rules},
+            input_hw=recipe.data.geometry.input_hw,
+            method=method,
+            rules=recipe.localize.rules,
+            protocol=protocol,
+            n_draws=settings.bootstrap_draws,
+            rng=rng,
+        )
+        progress(done, 1 + len(methods))
+    write_json(folder.scores, json_from(scores))
+    write_text(folder.path / "scores.csv", csv_from(scores))
+    return scores
+
+
+def scored_films(folder: RunFolder, films: Films) -> tuple[Cohort, np.ndarray]:
+    """The test films that have probabilities, and these."""
+    probabilities = read_probabilities(folder, films.cohort)
+    test = films.cohort.side("test")
+    rows = test[np.isfinite(probabilities[test]).all(axis=1)]
+    return films.cohort.rows(rows), probabilities[rows]
+
+
+def entry_rows(cohort: Cohort, stored: StoredMaps) -> np.ndarray:
+    """Row of the stored map of every reference entry; all entries of scored films have one."""
+    place = {
+        pair: row for row, pair in enumerate(zip(stored.image.tolist(), stored.finding.tolist(), strict=True))
+    }
+    entries = zip(cohort.reference.image.tolist(), cohort.reference.finding.tolist(), strict=True)
+    return np.array([place[pair] for pair in entries], np.int64)
+
+
+def protocol_of(recipe: Recipe, films: Films, scored: Cohort) -> Protocol:
+    """How the scores of a run come about, as far as the run knows; the rest is filled in while scoring."""
+    source = scored.source
+    start = {"imagenet": "ImageNet, then ", "none": ""}.get(recipe.model.weights)
+    trained = f"{source} train and validation films of this split"
+    return Protocol(
+        films=f"{source}, test films",
+        complete=films.complete,
+        split=scored.split_name,
+        split_hash=films.cohort.split_hash,
+        box_source=scored.box_release or "no boxes",
+        map_target="reference finding",
+        denominator="entries of the box list on test films",
+        threshold_chosen=recipe.localize.threshold_chosen,
+        resampler=f"{RESAMPLER}, {recipe.data.resize_px} px, centre {recipe.data.input_px} px",
+        weights_data=f"unknown ({recipe.model.weights}), then {trained}"
+        if start is None
+        else start + trained,
+    )

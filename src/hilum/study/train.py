@@ -1,0 +1,89 @@
+"""The training stage: films and labels -> `weights.safetensors` and `history.jsonl`."""
+
+import json
+
+import torch
+
+from hilum import models
+from hilum.data.metadata import fit_scaling, metadata_from
+from hilum.data.store import Progress, silent
+from hilum.errors import RecipeError
+from hilum.explain import METHODS
+from hilum.files import write_text
+from hilum.lookup import pick
+from hilum.models import MODELS
+from hilum.models.backbones import backbone_from
+from hilum.models.weights import start_weights
+from hilum.recipe import Recipe
+from hilum.study.folder import RunFolder
+from hilum.study.opening import Films, Pixels
+from hilum.training import FilmSet, fit
+from hilum.training.fit import OPTIMISERS, SCHEDULES
+from hilum.training.losses import LOSSES
+
+
+def check(recipe: Recipe) -> None:
+    """Looks up everything that a recipe names, weights included, before any work is done.
+
+    Raises:
+        RecipeError: A name that does not exist.
+        WeightsError: Start weights that are not to be had.
+    """
+    try:
+        pick(MODELS, recipe.model.name, "model")
+        pick(OPTIMISERS, recipe.training.optimiser, "optimiser")
+        pick(dict.fromkeys(SCHEDULES), recipe.training.schedule, "schedule")
+        pick(LOSSES, recipe.training.loss, "loss")
+        for method in recipe.explain.methods:
+            pick(METHODS, method, "heatmap method")
+        backbone_from(recipe.model.backbone, recipe.model.map_stride)
+    except ValueError as error:
+        raise RecipeError(f"recipe {recipe.report.title!r}: {error}") from error
+    start_weights(recipe.model.backbone, recipe.model.weights)
+
+
+def train(
+    folder: RunFolder, recipe: Recipe, films: Films, pixels: Pixels, progress: Progress = silent
+) -> None:
+    """Trains, or continues, or does nothing where the weights are there already."""
+    if folder.weights.exists():
+        return
+    settings, cohort = recipe.training, films.cohort
+    scaling = fit_scaling(cohort.rows(cohort.side("train")))
+    metadata, geometry = metadata_from(cohort, scaling), recipe.data.geometry
+    torch.manual_seed(settings.seed)
+    model = models.build(
+        **recipe.model.model_dump(exclude={"weights"}),
+        findings=cohort.findings,
+        input_hw=geometry.input_hw,
+        start=recipe.model.weights,
+    )
+
+    def side(name: str) -> FilmSet:
+        rows = cohort.side(name)
+        return FilmSet(pixels.store, pixels.rows[rows], cohort.labels[rows], metadata[rows], geometry)
+
+    history = fit(
+        model,
+        side("train"),
+        side("val"),
+        folder.checkpoints,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        optimiser=settings.optimiser,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        schedule_name=settings.schedule,
+        plateau_patience=settings.plateau_patience,
+        plateau_factor=settings.plateau_factor,
+        stop_patience=settings.stop_patience,
+        monitor=settings.monitor,
+        loss=settings.loss,
+        frozen_blocks=settings.frozen_blocks,
+        augmentation=settings.augmentation,
+        seed=settings.seed,
+        precision=settings.precision,
+        progress=progress,
+    )
+    write_text(folder.history, "".join(json.dumps(record) + "\n" for record in history))
+    models.save(folder.weights, model, recipe.model.model_dump(exclude={"weights"}), geometry, scaling)
