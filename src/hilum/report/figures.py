@@ -77,6 +77,7 @@ def save_figures(record: RunRecord, folder: Path) -> None:
             for kind in ("png", "svg", "pdf"):
                 with whole(folder / f"{name}.{kind}") as temporary:
                     temporary.write_bytes(_bytes_of(figure, kind))
+                figure.set_layout_engine("none")  # the layout found for the first file serves all
 
 
 def _bytes_of(figure: "Figure", kind: str) -> bytes:

@@ -139,11 +139,11 @@ def _strata(record: RunRecord) -> Html:
     for metric, at in dict.fromkeys((s.metric, s.at) for s in mine if s.stratum is not None):
         chosen = [s for s in mine if (s.metric, s.at) == (metric, at)]
         means = [s for s in chosen if s.finding is None]
-        parts.append(score_tables.strata_table(f"{named(metric, at)}, mean over findings, by part", means))
+        parts.append(score_tables.strata_table(f"{named(metric, at)}, mean over findings, by stratum", means))
         if any(s.stratum is not None and s.finding is not None for s in chosen):
             chosen.sort(key=lambda s: s.stratum is not None)
             by_finding = score_tables.grid(
-                f"{named(metric, at)} of each finding by part", chosen, lambda s: s.stratum or "all"
+                f"{named(metric, at)} of each finding by stratum", chosen, lambda s: s.stratum or "all"
             )
             parts.append(tag("details", tag("summary", f"{named(metric, at)} of each finding"), by_finding))
     return joined(*parts)

@@ -186,7 +186,7 @@ def floors_table(caption: str, scores: Sequence[Score]) -> Html:
 
 
 def strata_table(caption: str, scores: Sequence[Score]) -> Html:
-    """A row for each part of the films, the whole first; one number each."""
+    """A row for each stratum, after one for the whole; one number each."""
     scores = sorted(scores, key=lambda score: score.stratum is not None)
     high = max([1.0, *(score.high for score in scores if math.isfinite(score.high))])
     lines = [
@@ -200,7 +200,7 @@ def strata_table(caption: str, scores: Sequence[Score]) -> Html:
         )
         for score in scores
     ]
-    header = ("part", "value", "95 % interval", _scale(0.0, high), "n", "floor")
+    header = ("stratum", "value", "95 % interval", _scale(0.0, high), "n", "floor")
     return table(caption, header, lines, "forest")
 
 

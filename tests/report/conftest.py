@@ -1,0 +1,132 @@
+import math
+
+import numpy as np
+import pytest
+
+from hilum.evaluate.protocol import Protocol, Score
+from hilum.report.record import Example, RunRecord
+
+FINDINGS = ("Mass", "Nodule", "Pleural_Thickening")
+RULES = ("dynamic(87.5), largest", "level(180), largest")
+NAN = math.nan
+
+
+def _classification(value=0.7, stratum=None):
+    protocol = Protocol(films="phantoms, test list", split="official", denominator="pairs")
+    floors = {"chance": 0.5, "view": 0.56}
+    numbers = [
+        (None, value, 60),
+        ("Mass", value + 0.1, 30),
+        ("Nodule", 0.45, 30),
+        ("Pleural_Thickening", NAN, 0),
+    ]
+    for finding, number, n in numbers:
+        ends = (number - 0.08, number + 0.08) if n else (NAN, NAN)
+        yield Score("auroc", None, finding, None, None, number, *ends, n, 0.5, protocol, floors, stratum)
+
+
+def _localisation(method, rule, stratum=None):
+    protocol = Protocol(
+        films="phantoms, test list", split="official", box_source="phantom", denominator="entries"
+    )
+    floors = {"random": 0.1, "class_mean_box": 0.3}
+    for metric, ts in (("t_iou", (0.1, 0.3, 0.5)), ("t_iobb", (0.1,))):
+        for t in ts:
+            for finding, n in ((None, 14), ("Mass", 10), ("Nodule", 4)):
+                value = 0.61 - t + 0.07 * (finding == "Mass")
+                ends = (NAN, NAN) if n < 5 else (value - 0.04, value + 0.04)
+                yield Score(metric, t, finding, method, rule, value, *ends, n, 0.1, protocol, floors, stratum)
+
+
+@pytest.fixture(scope="session")
+def scores():
+    """Two methods, two rules, three findings, one stratum; undefined and at-floor numbers among them."""
+    made = [*_classification(), *_classification(0.66, "sex=F")]
+    for method in ("cam", "gradcam"):
+        protocol = Protocol(
+            films="phantoms, test list", split="official", map_size="frame", denominator="entries"
+        )
+        made.append(Score("hit_rate", None, None, method, None, 0.52, 0.4, 0.6, 14, 0.11, protocol))
+        for rule in RULES:
+            made += _localisation(method, rule)
+    return [*made, *_localisation("cam", RULES[0], "size<1%")]
+
+
+@pytest.fixture(scope="session")
+def example():
+    """A grey film of 64 px in a frame of 200 x 100, and a map that is hot in one corner."""
+
+    def build(**changes):
+        heat = np.zeros((4, 4), np.float32)
+        heat[0, 3] = 2.0
+        values = {
+            "film": np.full((64, 64), 100, np.uint8),
+            "heatmap": heat,
+            "affine": np.array([[100 / 32, 0.0, 0.0], [0.0, 200 / 32, 0.0]]),
+            "input_hw": (32, 32),
+            "frame_hw": (200, 100),
+            "finding": "Mass",
+            "probability": 0.7,
+            "predicted": np.array([[60.0, 0.0, 100.0, 40.0]]),
+            "reference": np.array([[50.0, 10.0, 90.0, 50.0]]),
+            "iou": 0.4,
+            "name": "00000001_000.png",
+        }
+        return Example(**{**values, **changes})
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def record(scores, example):
+    """A whole run; keywords change a part of it."""
+    rng = np.random.default_rng(3)
+    labels = (rng.random((40, 3)) < 0.4).astype(float)
+    labels[:, 2] = 0.0
+    probabilities = rng.random((40, 3))
+
+    def build(**changes):
+        values = {
+            "title": "demo",
+            "description": "A small network learns from phantoms.",
+            "recipe": "[data]\nsize = 64\n",
+            "data": [("films", "40"), ("patients", "31")],
+            "warnings": ["A partial sample: not to be compared."],
+            "versions": {"hilum": "0.1.0"},
+            "history": [
+                {
+                    "epoch": 1,
+                    "train_loss": 0.5,
+                    "val_loss": 0.6,
+                    "val_auroc": 0.6,
+                    "lr": 1e-3,
+                    "seconds": 2.0,
+                },
+                {
+                    "epoch": 2,
+                    "train_loss": 0.4,
+                    "val_loss": 0.5,
+                    "val_auroc": 0.7,
+                    "lr": 1e-3,
+                    "seconds": 2.0,
+                },
+            ],
+            "scores": scores,
+            "examples": [example(), example(iou=0.1, name="00000002_000.png"), example(finding="Nodule")],
+            "failures": [("00000009_000.png", "the file is truncated")],
+            "headline": ("cam", RULES[0]),
+            "probabilities": probabilities,
+            "labels": labels,
+            "findings": FINDINGS,
+        }
+        return RunRecord(**{**values, **changes})
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def empty(record):
+    """A run that has nothing to say."""
+    nothing = {"history": [], "scores": [], "examples": [], "failures": [], "warnings": [], "data": []}
+    arrays = {"probabilities": np.zeros((0, 3)), "labels": np.zeros((0, 3))}
+    return record(**nothing, **arrays, versions={}, recipe="", description="")
