@@ -20,7 +20,7 @@ def cohort_of() -> Callable[..., Cohort]:
         low = rng.uniform(0, 40, (n_entries, 2))
         reference = BoxTable(
             image=rng.integers(0, max(n, 1), n_entries),
-            finding=rng.integers(0, 2, n_entries),  # nobody boxes Effusion
+            finding=(rng.random(n_entries) < 0.3).astype(np.int64),  # nobody boxes Effusion
             xyxy=np.concatenate([low, low + rng.uniform(2, 20, (n_entries, 2))], axis=1),
             score=np.full(n_entries, np.nan),
         )
