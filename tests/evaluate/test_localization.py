@@ -107,7 +107,7 @@ def test_boxes_exactly_at_t_fail(box, at) -> None:
 def test_crossed_overlaps_are_the_best_of_each_map(monkeypatch) -> None:
     rng = np.random.default_rng(1)
     entries, boxes = (np.sort(rng.uniform(0, 9, (n, 2, 2)), axis=1).reshape(n, 4) for n in (7, 9))
-    row = np.array([0, 0, 0, 2, 2, 3, 5, 5, 5])  # maps 1 and 4 have none
+    row = np.array([5, 0, 0, 2, 5, 3, 2, 5, 0])  # maps 1 and 4 have none
     monkeypatch.setattr("hilum.evaluate.localization._CHUNK", 20)
     iou, iobb = crossed_overlaps(entries, boxes, row, 6)
     for entry in range(7):

@@ -80,13 +80,15 @@ def crossed_overlaps(
     Args:
         entries: Reference boxes.
         boxes: Predicted boxes in the same frame.
-        row: Map that each box comes from, rising.
+        row: Map that each box comes from.
         n_rows: Maps there are; one without boxes overlaps nothing.
     """
     iou, iobb = np.zeros((2, len(entries), n_rows))
     if not len(boxes):
         return iou, iobb
-    filled, first = np.unique(row, return_index=True)
+    order = np.argsort(row, kind="stable")
+    boxes = boxes[order]
+    filled, first = np.unique(row[order], return_index=True)
     own = area(boxes)
     step = max(1, _CHUNK // len(boxes))
     for start in range(0, len(entries), step):
@@ -137,8 +139,6 @@ def crossed_hits(
     entries: Float[np.ndarray, "k 4"], row: Int[np.ndarray, " m"], xy: Float[np.ndarray, "m 2"], n_rows: int
 ) -> Float[np.ndarray, "k r"]:
     """Share of the maxima of every map that lie in every entry's box; `row` is the map of each maximum."""
-    shares = np.zeros((len(entries), n_rows))
-    for entry, box in enumerate(entries):
-        within = inside(xy, np.broadcast_to(box, (len(xy), 4)))
-        shares[entry] = np.bincount(row, weights=within, minlength=n_rows)
-    return shares / np.maximum(np.bincount(row, minlength=n_rows), 1)
+    from hilum.evaluate.localization_kernels import counts_inside
+
+    return counts_inside(entries, row, xy, n_rows) / np.maximum(np.bincount(row, minlength=n_rows), 1)

@@ -85,4 +85,5 @@ def several_patients(
     rows: Bool[np.ndarray, "n f"], patient: Shaped[np.ndarray, " n"]
 ) -> Bool[np.ndarray, " f"]:
     """Whether the marked rows of each column are at least `MIN_BEHIND`, of at least two patients."""
-    return np.array([column.sum() >= MIN_BEHIND and len(set(patient[column])) > 1 for column in rows.T], bool)
+    whose = [patient[column] for column in rows.T]
+    return np.array([len(who) >= MIN_BEHIND and bool((who != who[0]).any()) for who in whose], bool)
