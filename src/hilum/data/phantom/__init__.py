@@ -4,7 +4,8 @@
 opens it), `contact_sheet` a picture of some of them. A phantom tests software; it says nothing about people.
 """
 
+from hilum.data.phantom.contact_sheet import contact_sheet
 from hilum.data.phantom.film import LESIONS, REGIONS, Phantom, draw
 from hilum.data.phantom.layout import write
 
-__all__ = ["LESIONS", "REGIONS", "Phantom", "draw", "write"]
+__all__ = ["LESIONS", "REGIONS", "Phantom", "contact_sheet", "draw", "write"]

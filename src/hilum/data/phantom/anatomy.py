@@ -9,7 +9,7 @@ from hilum.data.phantom.canvas import curve, rods
 from hilum.data.phantom.patient import Film, Patient
 
 _WALL_V = np.array([-0.05, 0.02, 0.08, 0.20, 0.40, 0.62, 0.85, 1.0, 1.4])
-_WALL_U = np.array([0.30, 0.50, 0.64, 0.78, 0.89, 0.955, 1.0, 1.0, 1.0])
+_WALL_U = np.array([0.30, 0.52, 0.67, 0.82, 0.92, 0.975, 1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,15 @@ class Place:
     """Where a point of the chest lies on the film.
 
     Chest coordinates: u is 0 at the midline, -1 and 1 at the inner chest wall of the patient's right and left
-    (left and right on the film); v is 0 at the apex of the lungs and 1 at the costophrenic angle.
+    (left and right on the film); v is 0 at the apex of the lungs and 1 at the costophrenic angle. `px` is how
+    many pixels of the 1024 frame one unit of u takes.
     """
 
     half_width: float
     height: float
     twist: float
     matrix: Float[np.ndarray, "2 3"]
+    px: float
 
     def __call__(self, uv: Float[np.ndarray, "p 2"], front: float = 0.0) -> Float[np.ndarray, "p 2"]:
         """Points of the 1024 frame; `front` is 1 for what lies before the axis of turning, -1 behind."""
@@ -47,11 +49,6 @@ class Place:
         x = bent * self.half_width
         y = (v - 0.5) * self.height
         return np.stack([x, y], axis=1) @ self.matrix[:, :2].T + self.matrix[:, 2]
-
-    @property
-    def px(self) -> float:
-        """Pixels of the 1024 frame for one unit of u."""
-        return self.half_width * float(np.sqrt(np.linalg.det(self.matrix[:, :2])))
 
 
 @dataclass(frozen=True)
@@ -97,11 +94,13 @@ def anatomy_of(person: Patient, film: Film, changes: Changes) -> Anatomy:
     """Everything that will be drawn of the healthy parts, at its place on this film."""
     place = _place(person, film, changes)
     domes = tuple(
-        min(dome - raised - 0.03 * (film.view == "AP") + (0.955 - dome) * 0.8 * changes.flat, 0.955)
+        min(dome - raised - 0.03 * (film.view == "AP") + (0.96 - dome) * 0.85 * changes.flat, 0.96)
         for dome, raised in zip(person.domes, changes.raised, strict=True)
     )
     ap = film.view == "AP"
-    heart = person.heart * changes.heart * (1.06 if ap else 1.0) * (1 - 0.1 * changes.flat)
+    heart = person.heart * changes.heart * (1 - 0.1 * changes.flat)
+    if changes.heart == 1.0:  # an enlarged heart has its own width; a healthy one looks wider when shallow
+        heart = min(heart * (1.05 if ap else 1.0) * (1 - 0.03 * film.inspiration), 1.16)
     return Anatomy(
         place=place,
         lungs=(place(_lung(person, -1, domes[0])), place(_lung(person, 1, domes[1]))),
@@ -125,15 +124,10 @@ def anatomy_of(person: Patient, film: Film, changes: Changes) -> Anatomy:
 def _place(person: Patient, film: Film, changes: Changes) -> Place:
     c, s = np.cos(film.angle) * film.scale, np.sin(film.angle) * film.scale
     centre = np.array([512.0 + film.shift[0], 478.0 + film.shift[1]])
-    matrix = np.concatenate([[[c, -s], [s, c]], centre[:, None]], axis=1).reshape(3, 2)
     matrix = np.array([[c, -s, centre[0]], [s, c, centre[1]]])
     height = person.height * (1 + 0.055 * film.inspiration) * (1 + 0.07 * changes.flat)
-    return Place(person.half_width * (1 + 0.02 * changes.flat), height, film.twist, matrix)
-
-
-def _wall(v: Float[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
-    """Inner chest wall: u at a height v."""
-    return np.interp(v, _WALL_V, _WALL_U)
+    half_width = person.half_width * (1 + 0.02 * changes.flat)
+    return Place(half_width, height, film.twist, matrix, half_width * film.scale)
 
 
 def _lung(person: Patient, side: int, dome: float) -> Float[np.ndarray, "p 2"]:
@@ -143,21 +137,21 @@ def _lung(person: Patient, side: int, dome: float) -> Float[np.ndarray, "p 2"]:
     points = np.array(
         [
             [0.36, top],
-            [0.52, 0.035 + top],
-            [0.66, 0.10 + own[0]],
-            [0.79, 0.21],
-            [0.895 + own[1], 0.40],
-            [0.96, 0.62 + own[2]],
-            [0.995, 0.84],
+            [0.54, 0.03 + top],
+            [0.69, 0.10 + own[0]],
+            [0.825, 0.22],
+            [0.925 + own[1], 0.40],
+            [0.975, 0.62 + own[2]],
+            [1.0, 0.84],
             [1.0, 0.99],
             [1.0, 0.99],
-            [0.93, 0.5 * (dome + 1.0) - 0.02],
-            [0.78, dome + 0.035],
+            [0.94, dome + 0.6 * (1 - dome)],
+            [0.80, dome + 0.2 * (1 - dome)],
             [0.55 + own[3], dome],
             [0.36, dome + 0.012],
-            [0.20, dome + 0.055],
-            [0.09, dome + 0.09],
-            [0.09, dome + 0.09],
+            [0.20, dome + 0.03],
+            [0.09, dome + 0.04],
+            [0.09, dome + 0.04],
             [0.085, 0.6],
             [0.085, 0.35],
             [0.10, 0.16],
@@ -169,16 +163,14 @@ def _lung(person: Patient, side: int, dome: float) -> Float[np.ndarray, "p 2"]:
 
 def _heart(person: Patient, size: float, floor: float) -> Float[np.ndarray, "p 2"]:
     own = person.shape[6:14] * 0.012
-    right = np.array(
-        [[-0.14, -0.44], [-0.21, -0.36], [-0.265 + own[0], -0.24], [-0.27, -0.12], [-0.2, -0.01]]
-    )
-    below = np.array([[0.0, 0.045], [0.22, 0.07], [0.42, 0.065 + own[1]], [0.54, 0.03]])
+    right = np.array([[-0.12, -0.44], [-0.17, -0.36], [-0.205 + own[0], -0.24], [-0.21, -0.12], [-0.16, 0.0]])
+    below = np.array([[0.0, 0.05], [0.25, 0.075], [0.46, 0.07 + own[1]], [0.585, 0.03]])
     left = np.array(
-        [[0.575, -0.06], [0.53, -0.17], [0.40 + own[2], -0.29], [0.265 + own[3], -0.385], [0.16, -0.44]]
+        [[0.62, -0.05], [0.575, -0.15], [0.46 + own[2], -0.27], [0.32 + own[3], -0.365], [0.19, -0.43]]
     )
     points = np.concatenate([right, below, left, [[0.0, -0.47]]])
-    tall = 1 + 0.45 * (size - 1)
-    return curve((points - [0.05, 0.0]) * [size, tall] + [0.05, floor + 0.06])
+    tall = 1 + 0.35 * (size - 1)
+    return curve((points - [0.05, 0.0]) * [size, tall] + [0.05, floor + 0.03])
 
 
 def _root(person: Patient) -> Float[np.ndarray, "p 2"]:
@@ -209,23 +201,23 @@ def _root(person: Patient) -> Float[np.ndarray, "p 2"]:
 
 def _body(person: Patient, ap: bool) -> Float[np.ndarray, "p 2"]:
     """Skin: neck, shoulders, arms hanging (AP) or turned away (PA), flanks."""
-    thick = 0.16 + 0.06 * person.build
-    arm = 1.62 if ap else 1.55
+    thick = 0.22 + 0.09 * person.build
+    arm = 1.72 if ap else 1.66
     half = np.array(
         [
             [0.26 + 0.03 * person.build, -0.6],
             [0.27 + 0.03 * person.build, -0.2],
-            [0.45, -0.125],
+            [0.42, -0.135],
             [0.85, -0.09 - 0.03 * ap],
             [1.22, -0.04 - 0.05 * ap],
             [arm, 0.12],
-            [arm + 0.14, 0.55],
-            [arm + 0.16, 0.8],
-            [arm - 0.18, 0.8],
-            [arm - 0.26, 0.52],
-            [1.04 + thick, 0.36],
-            [1.01 + thick, 0.6],
-            [1.0 + thick + 0.03 * person.build, 0.9],
+            [arm + 0.16, 0.55],
+            [arm + 0.2, 0.8],
+            [arm - 0.16, 0.8],
+            [arm - 0.24, 0.5],
+            [1.12 + thick, 0.33],
+            [1.05 + thick, 0.5],
+            [1.0 + thick, 0.75],
             [1.0 + thick + 0.05 * person.build, 1.3],
             [1.0 + thick, 1.8],
         ]
@@ -242,7 +234,7 @@ def _clavicle(side: int, person: Patient, ap: bool) -> Float[np.ndarray, "p 2"]:
 
 
 def _clavicles(place: Place, person: Patient, ap: bool) -> Float[np.ndarray, "r 8"]:
-    radius = 0.040 * place.px
+    radius = 0.046 * place.px
     return np.concatenate(
         [
             rods(place(_clavicle(side, person, ap), 1.0), (1.25 * radius, radius), (1.0, 0.9))
@@ -263,24 +255,29 @@ def _clavicle_outlines(place: Place, person: Patient, ap: bool) -> tuple[Float[n
 def _ribs(place: Place, person: Patient) -> tuple[Float[np.ndarray, "r 8"], Float[np.ndarray, "s 8"]]:
     """Ten pairs: the hinder part runs out and slightly down, the front part back in and down."""
     pitch, slope, phase = person.ribs
-    hinder, front = [], []
-    t = np.linspace(0.0, 1.0, 12)
-    for number in range(10):
-        v0 = -0.05 + pitch * number + 0.2 * phase
-        end_v = v0 + 0.10 + slope * min(number / 4 + 0.35, 1.0)
-        wall = float(_wall(np.array([end_v]))[0]) + 0.025
-        u = 0.09 + (wall - 0.09) * np.sin(t * np.pi / 2)
-        v = v0 - 0.035 * np.sin(np.pi * np.minimum(t * 1.5, 1.0)) + (end_v - v0) * t**2
-        radius = (0.026 + 0.008 * min(number / 5, 1.0)) * place.px
-        u2 = wall - (wall - 0.36 - 0.02 * number) * np.sin(t * np.pi / 2) ** 1.5
-        v2 = end_v + (0.15 + 0.012 * number) * t
-        for side in (-1, 1):
-            points = place(np.stack([side * u, v], axis=1), -1.0)
-            hinder.append(rods(points, (0.9 * radius, radius), (0.7, 1.0)))
-            if number < 7:
-                points = place(np.stack([side * u2, v2], axis=1), 1.0)
-                front.append(rods(points, (radius, 1.25 * radius), (1.0, 0.35)))
-    return np.concatenate(hinder), np.concatenate(front)
+    number, t = np.arange(10.0)[:, None], np.linspace(0.0, 1.0, 12)[None]
+    start_v = -0.05 + pitch * number + 0.2 * phase
+    end_v = start_v + 0.10 + slope * np.minimum(number / 4 + 0.35, 1.0)
+    wall = np.interp(end_v, _WALL_V, _WALL_U) + 0.025
+    u = 0.09 + (wall - 0.09) * np.sin(t * np.pi / 2)
+    v = start_v - 0.035 * np.sin(np.pi * np.minimum(t * 1.5, 1.0)) + (end_v - start_v) * t**2
+    front_u = wall - (wall - 0.36 - 0.02 * number) * np.sin(t * np.pi / 2) ** 1.5
+    front_v = end_v + (0.15 + 0.012 * number) * t
+    radius = 0.034 * place.px
+    hinder = _both_sides(place, u, v, -1.0)
+    front = _both_sides(place, front_u[:7], front_v[:7], 1.0)
+    return (
+        rods(hinder, (0.85 * radius, radius), (0.7, 1.0)),
+        rods(front, (radius, 1.25 * radius), (1.0, 0.35)),
+    )
+
+
+def _both_sides(
+    place: Place, u: Float[np.ndarray, "l p"], v: Float[np.ndarray, "l p"], front: float
+) -> Float[np.ndarray, "m p 2"]:
+    """Lines and their mirror images on the film."""
+    uv = np.stack([np.concatenate([-u, u]), np.concatenate([v, v])], axis=-1)
+    return place(uv.reshape(-1, 2), front).reshape(uv.shape)
 
 
 def _scapula(side: int, ap: bool, person: Patient) -> Float[np.ndarray, "p 2"]:
@@ -323,17 +320,16 @@ def _trees(place: Place, person: Patient) -> Float[np.ndarray, "r 8"]:
 def _hilum(side: int) -> Float[np.ndarray, "p 2"]:
     middle = 0.44 if side < 0 else 0.41
     points = [[0.13, -0.10], [0.24, -0.085], [0.31, 0.0], [0.28, 0.10], [0.2, 0.14], [0.12, 0.11]]
-    return curve((np.array(points) + [0.0, middle]) * [side, 1.0])
+    return curve((np.array(points) + np.array([0.0, middle])) * [side, 1.0])
 
 
 def _spine(place: Place, person: Patient) -> Float[np.ndarray, "r 8"]:
     """Vertebral bodies one below the other, with gaps for the discs."""
-    bend = 0.02 * person.shape[20]
-    found = []
-    for v in np.arange(-0.3, 1.5, 0.088):
-        ends = np.array([[bend * np.sin(3 * v), v], [bend * np.sin(3 * v + 0.15), v + 0.05]])
-        found.append(rods(place(ends, -0.6), (0.095 * place.px, 0.095 * place.px), (1.0, 1.0)))
-    return np.concatenate(found)
+    v = np.arange(-0.3, 1.5, 0.088)[:, None] + np.array([0.0, 0.05])
+    u = 0.02 * person.shape[20] * np.sin(3 * v)
+    ends = place(np.stack([u, v], axis=-1).reshape(-1, 2), -0.6).reshape(-1, 2, 2)
+    radius = 0.095 * place.px
+    return rods(ends, (radius, radius), (1.0, 1.0))
 
 
 def _breasts(place: Place, person: Patient) -> tuple[Float[np.ndarray, "p 2"], ...]:
@@ -343,7 +339,7 @@ def _breasts(place: Place, person: Patient) -> tuple[Float[np.ndarray, "p 2"], .
     turn = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     wide, tall = 0.34 + 0.08 * size, 0.13 + 0.09 * size
     ring = np.stack([wide * np.cos(turn), tall * np.sin(turn) * np.where(np.sin(turn) > 0, 1.0, 1.7)], axis=1)
-    return tuple(place((ring + [apart, height]) * [side, 1.0], 1.0) for side in (-1, 1))
+    return tuple(place((ring + np.array([apart, height])) * [side, 1.0], 1.0) for side in (-1, 1))
 
 
 def _trachea(place: Place) -> Float[np.ndarray, "r 8"]:

@@ -49,6 +49,7 @@ def soft(layer: Float32[np.ndarray, "h h"], sigma: float) -> Float32[np.ndarray,
     """A layer blurred by a Gaussian.
 
     Args:
+        layer: What is blurred.
         sigma: In pixels of the 1024 frame. Wide blurs are made on a smaller copy: nobody sees the difference.
     """
     size = len(layer)
@@ -71,13 +72,21 @@ def clouds(chance: np.random.Generator, size: int, grain: float) -> Float32[np.n
 
 
 def rods(
-    points: Float[np.ndarray, "p 2"], radius: tuple[float, float], strength: tuple[float, float]
+    points: Float[np.ndarray, "*lines p 2"], radius: tuple[float, float], strength: tuple[float, float]
 ) -> Float[np.ndarray, "r 8"]:
-    """A polyline as rods whose radius and strength run evenly from one end to the other."""
-    n = len(points) - 1
-    sizes = np.linspace(radius[0], radius[1], n + 1)
-    values = np.linspace(strength[0], strength[1], n + 1)
-    return np.column_stack([points[:-1], points[1:], sizes[:-1], sizes[1:], values[:-1], values[1:]])
+    """Polylines as rods whose radius and strength run evenly from one end to the other."""
+    n = points.shape[-2] - 1
+    t = np.arange(n + 1.0) / n
+    sizes, values = radius[0] + (radius[1] - radius[0]) * t, strength[0] + (strength[1] - strength[0]) * t
+    found = np.empty((*points.shape[:-2], n, 8))
+    found[..., 0:2], found[..., 2:4] = points[..., :-1, :], points[..., 1:, :]
+    found[..., 4], found[..., 5], found[..., 6], found[..., 7] = (
+        sizes[:-1],
+        sizes[1:],
+        values[:-1],
+        values[1:],
+    )
+    return found.reshape(-1, 8)
 
 
 def drawn(

@@ -86,7 +86,7 @@ def draw(seed: int, patient: int, film: int, size: int) -> Phantom:
     present = findings_of(person, exposure, generator(seed, patient, film, _WHICH))
     names = {CHESTXRAY14[k] for k in present}
     changes = _changes(person, names, generator(seed, patient, film, _CHANGE))
-    scene = opened(anatomy_of(person, exposure, changes), size)
+    scene = opened(anatomy_of(person, exposure, changes), exposure, size)
     visible = (scene.lungs[0] + scene.lungs[1] > 0.5) & (scene.air > 0.35)
     found: list[tuple[int, np.ndarray]] = []
     for name, paint in LESIONS.items():
@@ -117,9 +117,9 @@ def draw(seed: int, patient: int, film: int, size: int) -> Phantom:
 
 def _changes(person: Patient, names: set[str], chance: np.random.Generator) -> Changes:
     """What the findings do to the anatomy before anything is drawn."""
-    heart = chance.uniform(1.30, 1.66) / person.heart if "Cardiomegaly" in names else 1.0
+    heart = chance.uniform(1.23, 1.48) / person.heart if "Cardiomegaly" in names else 1.0
     raised = chance.uniform(0.0, 0.05, 2) if "Atelectasis" in names else np.zeros(2)
-    flat = float(chance.uniform(0.55, 1.0)) if "Emphysema" in names else 0.0
+    flat = float(chance.uniform(0.3, 0.85)) if "Emphysema" in names else 0.0
     return Changes(heart=float(heart), raised=(float(raised[0]), float(raised[1])), flat=flat)
 
 

@@ -63,8 +63,8 @@ def _round(
             ring *= 1 + lobed / waves * np.cos(waves * turn + chance.uniform(0, 6.28)) * chance.uniform(
                 0.3, 1.0
             )
-    ball = np.sqrt(np.clip(1.15 - ring * ring, 0.0, 1.0)).astype(np.float32)
-    scene.fill(soft(ball, 2.0) * chance.uniform(0.5, 0.72))
+    ball = (np.clip(1.08 - ring * ring, 0.0, 1.0) ** 0.6).astype(np.float32)
+    scene.fill(soft(ball, 3.0) * chance.uniform(0.5, 0.68))
     return ring < 1.0
 
 
@@ -79,7 +79,7 @@ def mass(scene: Scene, chance: np.random.Generator) -> list[Mask]:
     return [_round(scene, chance, _size(chance, 120, 0.22, 92, 260), (0.12, 0.75), 0.25)]
 
 
-def cardiomegaly(scene: Scene, chance: np.random.Generator) -> list[Mask]:
+def cardiomegaly(scene: Scene, _chance: np.random.Generator) -> list[Mask]:
     """The heart itself, which the anatomy has already widened."""
     return [scene.heart > 0.5]
 
@@ -90,8 +90,8 @@ def atelectasis(scene: Scene, chance: np.random.Generator) -> list[Mask]:
     for _ in range(int(chance.choice([1, 2], p=[0.7, 0.3]))):
         side = _side(chance)
         cx, cy = _spot(scene, chance, side, (0.5, 0.8), (0.35, 0.7))
-        length, thick = _size(chance, 250, 0.2, 140, 380), _size(chance, 24, 0.25, 14, 44)
-        angle = side * chance.normal(0.12, 0.2)
+        length, thick = _size(chance, 350, 0.2, 210, 460), _size(chance, 40, 0.25, 22, 62)
+        angle = side * chance.normal(0.24, 0.16)
         ring = _ring(scene, (cx, cy), (length / 2, thick / 2), angle)
         inside = _lung(scene, side) * (1 - 0.7 * scene.heart)
         band = np.exp(-0.8 * ring**4).astype(np.float32) * inside
@@ -105,7 +105,7 @@ def effusion(scene: Scene, chance: np.random.Generator) -> list[Mask]:
     sides = [-1, 1] if chance.random() < 0.35 else [_side(chance)]
     found = []
     for side in sides:
-        top = 1.0 - _size(chance, 0.36, 0.28, 0.20, 0.75)
+        top = 1.0 - _size(chance, 0.37, 0.4, 0.16, 0.75)
         climb = chance.uniform(0.10, 0.2)
         surface = top + climb * (1 - np.exp(-np.clip(0.98 - side * scene.u, 0, 2) / 0.22))
         water = np.clip((scene.v - surface) / 0.016 + 0.5, 0, 1) * _lung(scene, side)
@@ -134,20 +134,20 @@ def _patch(
 
 def infiltration(scene: Scene, chance: np.random.Generator) -> list[Mask]:
     """A faint, patchy, streaky haze without borders."""
-    long = _size(chance, 118, 0.22, 70, 200)
+    long = _size(chance, 106, 0.22, 64, 190)
     patch, _, _ = _patch(scene, chance, (long, long * chance.uniform(0.8, 1.2)), (0.25, 0.75), 0.22)
-    grain = 0.5 + 0.5 * clouds(chance, scene.size, 34.0) + 0.3 * clouds(chance, scene.size, 16.0)
-    scene.fill(patch * np.clip(0.30 + 0.34 * grain, 0.0, 0.75))
+    grain = 0.5 + 0.45 * clouds(chance, scene.size, 46.0) + 0.3 * clouds(chance, scene.size, 20.0)
+    scene.fill(patch * np.clip(0.24 + 0.25 * grain, 0.0, 0.7))
     return [patch > 0.35]
 
 
 def pneumonia(scene: Scene, chance: np.random.Generator) -> list[Mask]:
     """A dense segment with a fluffy border in which air-filled bronchi stay dark."""
-    long = _size(chance, 118, 0.22, 70, 210)
+    long = _size(chance, 126, 0.22, 74, 220)
     patch, side, centre = _patch(scene, chance, (long, long * chance.uniform(0.75, 1.1)), (0.3, 0.85), 0.12)
     mottle = np.clip(0.85 + 0.12 * clouds(chance, scene.size, 40.0), 0, 1)
-    alpha = soft(patch, 6.0) * mottle * chance.uniform(0.68, 0.82)
-    scene.fill(alpha * (1 - 0.8 * soft(_bronchi(scene, chance, side, centre, long), 1.0)))
+    alpha = soft(patch, 6.0) * mottle * chance.uniform(0.55, 0.7)
+    scene.fill(alpha * (1 - 0.62 * soft(_bronchi(scene, chance, side, centre, long), 2.5)))
     return [patch > 0.35]
 
 
@@ -162,10 +162,10 @@ def _bronchi(
         start = np.array(centre) - 0.75 * reach * np.array([np.cos(aim), np.sin(aim)])
         bend = aim + turn + chance.normal(0, 0.1)
         middle = start + 0.75 * reach * np.array([np.cos(bend), np.sin(bend)])
-        parts.append(rods(np.stack([start, middle]), (8.0, 6.0), (1.0, 1.0)))
+        parts.append(rods(np.stack([start, middle]), (7.0, 5.0), (1.0, 0.9)))
         for fork in (-0.45, 0.4):
             end = middle + 0.7 * reach * np.array([np.cos(bend + fork), np.sin(bend + fork)])
-            parts.append(rods(np.stack([middle, end]), (6.0, 3.5), (1.0, 0.8)))
+            parts.append(rods(np.stack([middle, end]), (5.0, 3.0), (0.9, 0.5)))
     return drawn(np.concatenate(parts), scene.size)
 
 
@@ -173,21 +173,21 @@ def consolidation(scene: Scene, chance: np.random.Generator) -> list[Mask]:
     """A homogeneous, dense part of a lobe with one straight border along a fissure."""
     side, upper = _side(chance), chance.random() < 0.5
     centre = _spot(scene, chance, side, (0.24, 0.4) if upper else (0.55, 0.75), (0.4, 0.62))
-    radius = _size(chance, 165, 0.2, 110, 260)
-    ring = _ring(scene, centre, (1.1 * radius, radius))
+    radius = _size(chance, 132, 0.2, 95, 230)
+    ring = _ring(scene, centre, (1.1 * radius, (1.5 if upper else 1.0) * radius))
     slope = side * chance.normal(-0.05 if upper else 0.35, 0.08)
     height = (scene.y - centre[1]) - slope * (scene.x - centre[0]) - 0.15 * radius * (1 if upper else -1)
     beyond = np.clip(0.5 - (1 if upper else -1) * height / 7.0, 0, 1)
     lobe = np.clip((1.05 - ring) / 0.16, 0, 1) * beyond * _lung(scene, side) * (1 - 0.6 * scene.heart)
     lobe = lobe.astype(np.float32)
-    scene.fill(lobe * chance.uniform(0.82, 0.93))
+    scene.fill(lobe * chance.uniform(0.6, 0.8))
     return [lobe > 0.4]
 
 
 def edema(scene: Scene, chance: np.random.Generator) -> list[Mask]:
     """Bat wings round both hila, full vessels, and short septal lines at the wall."""
-    strength, reach = chance.uniform(0.42, 0.62), chance.uniform(0.27, 0.36) * scene.anatomy.place.px
-    lumps = 0.85 + 0.22 * clouds(chance, scene.size, 50.0) + 0.12 * clouds(chance, scene.size, 18.0)
+    strength, reach = chance.uniform(0.2, 0.36), chance.uniform(0.26, 0.36) * scene.anatomy.place.px
+    lumps = 0.8 + 0.4 * clouds(chance, scene.size, 44.0) + 0.3 * clouds(chance, scene.size, 20.0)
     scene.vessels *= np.float32(1.35)
     found, lines = [], []
     for side in (-1, 1):
@@ -197,12 +197,13 @@ def edema(scene: Scene, chance: np.random.Generator) -> list[Mask]:
         wing = (np.exp(-(ring**2.4)) * _lung(scene, side)).astype(np.float32)
         scene.fill(np.clip(wing * lumps * strength, 0, 0.85))
         found.append((wing > 0.36) & (scene.heart < 0.5))
-        for v in chance.uniform(0.55, 0.9, int(chance.integers(6, 11))):
-            u = np.interp(v, [0.5, 0.62, 0.85], [0.91, 0.93, 0.97])
-            ends = scene.anatomy.place(
-                np.array([[side * (u - 0.02), v], [side * (u - 0.02 - chance.uniform(0.07, 0.13)), v]])
-            )
-            lines.append(rods(ends, (2.2, 1.6), (1.0, 0.7)))
+        v = chance.uniform(0.55, 0.9, int(chance.integers(6, 11)))
+        outer = side * (np.interp(v, [0.5, 0.62, 0.85], [0.93, 0.955, 0.985]) - 0.02)
+        inner = outer - side * chance.uniform(0.07, 0.13, len(v))
+        ends = np.stack([np.stack([outer, v], axis=1), np.stack([inner, v], axis=1)], axis=1)
+        lines.append(
+            rods(scene.anatomy.place(ends.reshape(-1, 2)).reshape(ends.shape), (2.2, 1.6), (1.0, 0.7))
+        )
     scene.tissue += (
         0.10 * drawn(np.concatenate(lines), scene.size) * np.clip(scene.lungs[0] + scene.lungs[1], 0, 1)
     )
@@ -211,7 +212,7 @@ def edema(scene: Scene, chance: np.random.Generator) -> list[Mask]:
 
 def emphysema(scene: Scene, chance: np.random.Generator) -> list[Mask]:
     """Dark, empty lungs and thin-walled bullae; the anatomy has already flattened the domes."""
-    scene.air *= np.float32(chance.uniform(1.05, 1.15))
+    scene.air *= np.float32(chance.uniform(0.98, 1.06))
     scene.vessels *= np.float32(chance.uniform(0.5, 0.65))
     for _ in range(int(chance.integers(2, 6))):
         side, radius = _side(chance), _size(chance, 48, 0.3, 26, 90)
@@ -219,7 +220,7 @@ def emphysema(scene: Scene, chance: np.random.Generator) -> list[Mask]:
         ring = _ring(scene, centre, (radius, radius * chance.uniform(0.8, 1.2)), chance.uniform(0, np.pi))
         inside = np.clip((1.0 - ring) * radius / 5.0, 0, 1) * _lung(scene, side)
         scene.vessels *= 1 - 0.9 * inside
-        scene.tissue += (0.075 * np.exp(-(((ring - 1.0) * radius / 4.0) ** 2)) - 0.035 * inside) * _lung(
+        scene.tissue += (0.05 * np.exp(-(((ring - 1.0) * radius / 4.0) ** 2)) - 0.03 * inside) * _lung(
             scene, side
         )
     return [(lung > 0.5) & (scene.heart < 0.5) for lung in scene.lungs]
@@ -227,12 +228,11 @@ def emphysema(scene: Scene, chance: np.random.Generator) -> list[Mask]:
 
 def fibrosis(scene: Scene, chance: np.random.Generator) -> list[Mask]:
     """A net of fine lines at both bases and along the wall."""
-    net = np.exp(-((clouds(chance, scene.size, 19.0) / 0.32) ** 2)) + np.exp(
-        -((clouds(chance, scene.size, 32.0) / 0.25) ** 2)
-    )
+    net = np.exp(-((clouds(chance, scene.size, 14.0) / 0.35) ** 2))
+    net += 0.8 * np.exp(-((clouds(chance, scene.size, 24.0) / 0.28) ** 2)) + 0.15
     top = chance.uniform(0.48, 0.62)
     found = []
-    strength = chance.uniform(0.38, 0.52)
+    strength = chance.uniform(0.30, 0.42)
     for side in (-1, 1):
         rim = np.clip((side * scene.u - 0.30) / 0.35, 0.0, 1.0)
         zone = np.clip((scene.v - top) / 0.14, 0, 1) * (0.35 + 0.65 * rim)
@@ -247,18 +247,22 @@ def pleural_thickening(scene: Scene, chance: np.random.Generator) -> list[Mask]:
     side = _side(chance)
     outline = scene.anatomy.lungs[0 if side < 0 else 1]
     cap = chance.random() < 0.35
-    thick = _size(chance, 34, 0.2, 20, 56)
+    thick = _size(chance, 38, 0.2, 24, 60)
     if cap:
-        low, high, shift = -0.1, chance.uniform(0.10, 0.17), np.array([-0.3 * side * thick, 1.3 * thick])
+        middle, half, shift = 0.0, chance.uniform(0.14, 0.2), np.array([-0.4 * side, 1.3])
     else:
-        low = chance.uniform(0.2, 0.5)
-        high, shift = low + chance.uniform(0.3, 0.45), np.array([-side * thick, 0.0])
-    inner = filled(outline + shift, scene.size)
-    wave = 0.02 * clouds(chance, scene.size, 90.0)
-    length = np.clip((scene.v - low + wave) / 0.05, 0, 1) * np.clip((high - scene.v + wave) / 0.05, 0, 1)
-    band = np.clip(_lung(scene, side) - inner * np.clip(1.0 - 1.0 * (length < 0.5), 0, 1), 0, 1) * length
-    band *= side * scene.u > 0.15
-    scene.fill(0.85 * soft(band.astype(np.float32), 3.0))
+        middle, half, shift = (
+            chance.uniform(0.4, 0.7),
+            chance.uniform(0.17, 0.26),
+            np.array([-1.0 * side, 0.0]),
+        )
+    local = _chest(scene, outline)
+    bump = np.clip(1.6 * (1 - ((local[:, 1] - middle) / half) ** 2), 0.0, 1.0)
+    bump *= 1 + 0.2 * np.convolve(chance.standard_normal(len(bump)), np.full(5, 0.3), mode="same")
+    inner = filled(outline + thick * bump[:, None] * shift, scene.size)
+    band = np.clip(_lung(scene, side) - inner, 0, 1) * (side * scene.u > 0.15)
+    band = band.astype(np.float32)
+    scene.fill(0.85 * soft(band, 3.0))
     return [band > 0.5]
 
 
@@ -266,7 +270,7 @@ def pneumothorax(scene: Scene, chance: np.random.Generator) -> list[Mask]:
     """Air between the wall and the lung's own edge: dark, without vessels, wide at the apex."""
     side = _side(chance)
     outline = scene.anatomy.lungs[0 if side < 0 else 1]
-    gap, depth = _size(chance, 62, 0.25, 34, 130), chance.uniform(0.45, 0.85)
+    gap, depth = _size(chance, 44, 0.25, 26, 85), chance.uniform(0.16, 0.32)
     local = _chest(scene, outline)
     gone = np.clip(1.0 - local[:, 1] / depth, 0.0, 1.0) ** 0.7
     visceral = outline + np.stack([-0.8 * side * gap * gone, 1.25 * gap * gone], axis=1)
@@ -297,9 +301,10 @@ def hernia(scene: Scene, chance: np.random.Generator) -> list[Mask]:
         np.array([[chance.uniform(0.0, 0.2), floor - chance.uniform(0.02, 0.08)]]), -0.5
     )[0]
     ring = _ring(scene, (float(centre[0]), float(centre[1])), (1.15 * radius, radius), chance.normal(0, 0.15))
+    ring = ring + 0.07 * clouds(chance, scene.size, 70.0)
     inside = np.clip((1.0 - ring) * radius / 6.0, 0, 1)
     level = np.clip((scene.y - centre[1] + chance.uniform(-0.2, 0.3) * radius) / 7.0 + 0.5, 0, 1)
-    scene.tissue += inside * (0.07 * level - 0.15 * (1 - level))
-    scene.tissue += 0.10 * np.exp(-(((ring - 1.0) * radius / 7.0) ** 2))
-    scene.fill((0.75 * inside * level).astype(np.float32))
+    scene.tissue += inside * (0.03 * level - 0.09 * (1 - level))
+    scene.tissue += 0.055 * np.exp(-(((ring - 1.0) * radius / 6.0) ** 2))
+    scene.fill((0.6 * inside * level).astype(np.float32))
     return [ring < 1.0]

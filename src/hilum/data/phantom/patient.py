@@ -63,6 +63,7 @@ class Film:
         contrast: Of the display curve.
         brightness: Added by the display curve.
         gamma: Of the display curve.
+        lucency: Factor of the air in the right and the left lung: a turned chest has one darker lung.
         noise: Standard deviation of the grain, as a fraction of the grey scale.
         tilt: Unevenness of the beam across and down the film.
     """
@@ -77,32 +78,34 @@ class Film:
     contrast: float
     brightness: float
     gamma: float
+    lucency: tuple[float, float]
     noise: float
     tilt: tuple[float, float]
 
 
 def _tree(chance: np.random.Generator, side: int) -> Float[np.ndarray, "r 8"]:
-    """Branching vessels of one lung, from the hilum outwards."""
-    hilum = np.array([0.20, 0.43 if side == 0 else 0.40])
-    angles = np.linspace(-1.35, 1.45, 9) + chance.normal(0.0, 0.1, 9)
-    growing = [(hilum, angle, 0.036 if angle > -0.3 else 0.028, 0) for angle in angles]
+    """Branching vessels of one lung, from the hilum outwards, one generation after the other."""
+    angle = np.linspace(-1.35, 1.5, 10) + chance.normal(0.0, 0.12, 10)
+    middle = (0.44 if side == 0 else 0.41) + 0.045 * angle + chance.normal(0.0, 0.012, 10)
+    end = np.stack([0.17 + 0.05 * chance.random(10), middle], axis=1)
+    radius = chance.uniform(0.020, 0.030, 10) * np.where(angle > 0.2, 1.1, 0.8)
     found = []
-    while growing:
-        start, angle, radius, order = growing.pop()
-        length = (0.15 - 0.022 * order) * chance.uniform(0.75, 1.3)
-        bend = chance.normal(0.0, 0.16)
-        # One lung is about half as wide (u to 1) as it is high (v to 1) is long: u is stretched.
-        middle = start + 0.5 * length * np.array([1.5 * np.cos(angle), np.sin(angle)])
-        end = middle + 0.5 * length * np.array([1.5 * np.cos(angle + bend), np.sin(angle + bend)])
-        thin = radius * chance.uniform(0.70, 0.82)
+    for order in range(5):
+        n = len(angle)
+        half_length = 0.5 * (0.15 - 0.02 * order) * chance.uniform(0.6, 1.4, n)[:, None]
+        bent = angle + chance.normal(0.0, 0.25, n)
+        # u runs over half the chest and v over its whole height: a unit of v is longer.
+        knee = end + half_length * np.stack([1.5 * np.cos(angle), np.sin(angle)], axis=1)
+        tip = knee + half_length * np.stack([1.5 * np.cos(bent), np.sin(bent)], axis=1)
+        thin = radius * chance.uniform(0.66, 0.8, n)
         half = 0.5 * (radius + thin)
-        found += [(*start, *middle, radius, half), (*middle, *end, half, thin)]
-        if order < 4 and thin > 0.004:
-            spread = chance.uniform(0.25, 0.55)
-            growing += [(end, angle + bend + spread, thin * chance.uniform(0.65, 0.9), order + 1)]
-            growing += [(end, angle + bend - spread, thin * chance.uniform(0.75, 1.0), order + 1)]
-    parts = np.array(found)
-    depth = np.clip(parts[:, 4:6] * 34, 0.16, 1.0)
+        found += [np.column_stack([end, knee, radius, half]), np.column_stack([knee, tip, half, thin])]
+        spread = chance.uniform(0.25, 0.55, n)
+        angle = np.concatenate([bent + spread, bent - spread])
+        radius = np.concatenate([thin * chance.uniform(0.65, 0.9, n), thin * chance.uniform(0.75, 1.0, n)])
+        end = np.concatenate([tip, tip])
+    parts = np.concatenate(found)
+    depth = np.clip(parts[:, 4:6] * 36, 0.10, 1.0)
     return np.concatenate([parts, depth], axis=1)
 
 
@@ -116,17 +119,18 @@ def patient_of(seed: int, patient: int) -> Patient:
     old = float(np.clip((age - 35) / 50, 0.0, 1.0))
     kyphosis = old * chance.uniform(0.1, 1.0)
     size = 0.93 if female else 1.0
+    domes = chance.normal([0.84, 0.87], 0.025) - 0.06 * (chance.random(2) < 0.1)  # some stand high for life
     return Patient(
         sex="F" if female else "M",
         age=age,
         build=build,
-        half_width=float(345 * size * chance.normal(1.0, 0.045)),
-        height=float(640 * size * chance.normal(1.0, 0.05) * (1 - 0.07 * kyphosis)),
-        heart=float(np.clip(chance.normal(0.98 + 0.04 * old, 0.05), 0.86, 1.10)),
+        half_width=float(362 * size * chance.normal(1.0, 0.045)),
+        height=float(655 * size * chance.normal(1.0, 0.05) * (1 - 0.07 * kyphosis)),
+        heart=float(np.clip(chance.normal(0.98 + 0.04 * old, 0.08), 0.82, 1.14)),
         aorta=float(np.clip(0.2 + 0.7 * old + chance.normal(0.0, 0.12), 0.0, 1.0)),
         bone=float((1 - 0.35 * old * (1.2 if female else 0.9)) * chance.uniform(0.85, 1.1)),
         kyphosis=float(kyphosis),
-        domes=(float(chance.normal(0.80, 0.025)), float(chance.normal(0.845, 0.025))),
+        domes=(float(domes[0]), float(domes[1])),
         breast=(
             float(np.clip(chance.normal(0.75 + 0.18 * build, 0.25), 0.25, 1.5)) if female else 0.0,
             float(chance.normal(0.80 + 0.05 * old, 0.05)),
@@ -143,22 +147,25 @@ def patient_of(seed: int, patient: int) -> Patient:
 
 
 def film_of(seed: int, patient: int, film: int) -> Film:
-    """How that film of that person was taken; bedside films (AP) are flatter, shallower and less well centred."""
+    """How that film was taken; bedside films (AP) are flatter, shallower and less well centred."""
     person = patient_of(seed, patient)
     chance = generator(seed, patient, film, _HOW)
     bedside = chance.random() < 0.4
     loose = 1.4 if bedside else 1.0
+    twist = float(loose * chance.normal(0.0, 0.4))
+    lucency = 1 + chance.normal(0.0, 0.07) + 0.06 * twist * np.array([1, -1]) + chance.normal(0.0, 0.03, 2)
     return Film(
         view="AP" if bedside else "PA",
         age=min(person.age + film // 2, 95),
         inspiration=float(chance.normal(-1.0 if bedside else 0.0, 0.7)),
-        scale=float((1.05 if bedside else 1.0) * chance.normal(1.0, 0.05)),
-        angle=float(loose * chance.normal(0.0, 0.022)),
-        shift=(float(loose * chance.normal(0.0, 18)), float(loose * chance.normal(0.0, 20))),
-        twist=float(loose * chance.normal(0.0, 0.35)),
-        contrast=float((0.88 if bedside else 1.0) * chance.lognormal(0.0, 0.16)),
-        brightness=float(chance.normal(0.0, 0.07)),
-        gamma=float(chance.lognormal(0.0, 0.2)),
-        noise=float(chance.uniform(0.008, 0.022) * (1.2 if bedside else 1.0)),
-        tilt=(float(chance.normal(0.0, 0.05)), float(chance.normal(0.0, 0.05))),
+        scale=float((1.05 if bedside else 1.0) * np.clip(chance.normal(1.0, 0.06), 0.86, 1.16)),
+        angle=float(loose * chance.normal(0.0, 0.03)),
+        shift=(float(loose * chance.normal(0.0, 26)), float(loose * chance.normal(0.0, 28))),
+        twist=twist,
+        contrast=float((0.88 if bedside else 1.0) * chance.lognormal(0.0, 0.2)),
+        brightness=float(chance.normal(0.0, 0.08)),
+        gamma=float(chance.lognormal(0.0, 0.27)),
+        lucency=(float(lucency[0]), float(lucency[1])),
+        noise=float(chance.uniform(0.005, 0.014) * (1.2 if bedside else 1.0)),
+        tilt=(float(chance.normal(0.0, 0.08)), float(chance.normal(0.0, 0.08))),
     )

@@ -5,10 +5,10 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float32, UInt8
 
 from hilum.data.phantom.anatomy import Anatomy
-from hilum.data.phantom.canvas import FRAME_PX, drawn, filled, soft
+from hilum.data.phantom.canvas import FRAME_PX, clouds, drawn, filled, soft
 from hilum.data.phantom.patient import Film, Patient
 
 _LUNG_AIR = 0.50  # how much darker a whole lung is than the tissue it replaces, of the grey scale
@@ -60,7 +60,7 @@ def _grid(size: int) -> tuple[Float32[np.ndarray, "h h"], Float32[np.ndarray, "h
     return x, y
 
 
-def opened(anatomy: Anatomy, size: int) -> Scene:
+def opened(anatomy: Anatomy, film: Film, size: int) -> Scene:
     """The healthy chest as layers."""
     x, y = _grid(size)
     place = anatomy.place
@@ -72,7 +72,7 @@ def opened(anatomy: Anatomy, size: int) -> Scene:
     heart = soft(filled(anatomy.heart, size), 3.0)
     root = soft(filled(anatomy.vessels_root, size), 2.5)
     both = right + left
-    air = both * (0.62 + 0.38 * soft(both, 45.0))
+    air = (film.lucency[0] * right + film.lucency[1] * left) * (0.62 + 0.38 * soft(both, 45.0))
     air *= 1 - heart * (0.52 + 0.40 * soft(heart, 40.0))
     air *= 1 - root * (0.62 + 0.30 * soft(root, 25.0))
     return Scene(
@@ -89,30 +89,32 @@ def opened(anatomy: Anatomy, size: int) -> Scene:
     )
 
 
-def _tissue(scene: Scene, person: Patient) -> Float32[np.ndarray, "h h"]:
+def _tissue(scene: Scene, person: Patient, chance: np.random.Generator) -> Float32[np.ndarray, "h h"]:
     """Skin, muscle, fat, abdomen and mediastinum, without bone and without air."""
     anatomy, size = scene.anatomy, scene.size
     body = soft(filled(anatomy.body, size), 5.0)
     depth = soft(body, 60.0)
     layer = body * (0.28 + (0.34 + 0.03 * person.build) * depth)
-    layer += 0.20 * np.exp(-((scene.u / 0.32) ** 2)) * body
+    layer += 0.16 * np.exp(-((scene.u / 0.30) ** 2)) * body
     floor = 0.5 * sum(anatomy.domes)
     layer += 0.20 * np.clip((scene.v - floor + 0.12) / 0.3, 0, 1) * body
     for breast in anatomy.breasts:
         shadow = soft(filled(breast, size), 7.0)
-        layer += (0.05 + 0.05 * person.breast[0]) * shadow * (0.4 + 0.6 * soft(shadow, 40.0))
-    return layer
+        layer += (0.11 + 0.07 * person.breast[0]) * shadow * (0.4 + 0.6 * soft(shadow, 40.0))
+    # Clothes, fat and muscle are never even.
+    uneven = 0.045 * soft(clouds(chance, size, 150.0), 20.0) + 0.007 * clouds(chance, size, 26.0)
+    return layer + uneven * body
 
 
 def _bones(scene: Scene, person: Patient, film: Film) -> Float32[np.ndarray, "h h"]:
     anatomy, size = scene.anatomy, scene.size
     hinder, front = anatomy.ribs
-    layer = 0.105 * drawn(hinder, size, 0.75) + 0.085 * drawn(front, size, 0.75)
-    layer += 0.15 * drawn(anatomy.clavicles, size, 0.6) + 0.16 * drawn(anatomy.humeri, size, 0.4)
-    layer += 0.07 * drawn(anatomy.spine, size, 0.45)
+    layer = 0.17 * drawn(hinder, size, 0.72) + 0.13 * drawn(front, size, 0.72)
+    layer += 0.21 * drawn(anatomy.clavicles, size, 0.62) + 0.16 * drawn(anatomy.humeri, size, 0.4)
+    layer += 0.055 * drawn(anatomy.spine, size, 0.6)
     for scapula in anatomy.scapulae:
         blade = filled(scapula, size)
-        layer += 0.055 * blade + 0.09 * np.abs(blade - soft(blade, 12.0))
+        layer += 0.035 * blade + 0.06 * np.abs(blade - soft(blade, 10.0))
     return np.float32(person.bone * (0.85 if film.view == "AP" else 1.0)) * soft(layer, 2.2)
 
 
@@ -138,11 +140,11 @@ def developed(
         person: Whose bones and soft tissue these are.
         film: Exposure and display curve.
         things: Density of what lies on or in the patient: leads, tubes, folds.
-        chance: For the stomach's gas and the grain.
+        chance: For the stomach's gas, unevenness and the grain.
     """
     size = scene.size
-    light = _tissue(scene, person) - _stomach(scene, person, chance)
-    light -= 0.13 * soft(drawn(scene.anatomy.trachea, size), 3.0)
+    light = _tissue(scene, person, chance) - _stomach(scene, person, chance)
+    light -= 0.09 * soft(drawn(scene.anatomy.trachea, size), 4.0)
     light -= np.float32(_LUNG_AIR) * scene.air
     light += np.float32(0.19) * scene.vessels * np.minimum(scene.air + 0.15, 1.0)
     light += _bones(scene, person, film) + scene.tissue + things

@@ -1,10 +1,10 @@
-"""What is on a film besides the chest: markers, leads, tubes, nipples, folds. None of it goes with a finding."""
+"""What else is on a film: marker, leads, tubes, nipples, folds; none of it goes with a finding."""
 
 import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from hilum.data.phantom.canvas import FRAME_PX, clouds, curve, drawn, rods, soft
+from hilum.data.phantom.canvas import FRAME_PX, curve, drawn, rods
 from hilum.data.phantom.patient import Film, Patient
 from hilum.data.phantom.scene import Scene
 
@@ -28,12 +28,7 @@ def things(
         layer += _nipples(scene, person, chance)
     if chance.random() < (0.35 if bedside else 0.12):
         layer += _fold(scene, chance)
-    # Clothes, fat and muscle are never even.
-    return (
-        layer
-        + 0.02 * soft(clouds(chance, scene.size, 160.0), 20.0)
-        + 0.006 * clouds(chance, scene.size, 26.0)
-    )
+    return layer
 
 
 def _leads(scene: Scene, chance: np.random.Generator) -> list[np.ndarray]:
@@ -46,7 +41,7 @@ def _leads(scene: Scene, chance: np.random.Generator) -> list[np.ndarray]:
         found.append(
             rods(curve(np.concatenate([start, bend, outer]), 8, closed=False), (2.2, 2.2), (0.8, 0.8))
         )
-        found.append(rods(np.concatenate([start, start + [[0.5, 0.0]]]), (9.0, 9.0), (1.1, 1.1)))
+        found.append(rods(np.concatenate([start, start + np.array([0.5, 0.0])]), (9.0, 9.0), (1.1, 1.1)))
     return found
 
 
@@ -75,8 +70,9 @@ def _nipples(scene: Scene, person: Patient, chance: np.random.Generator) -> Floa
             scene.anatomy.place(np.array([[side * 0.6, height]]), 1.0)[0],
             chance.uniform(14, 20),
         )
-        far2 = ((scene.x - cx) ** 2 + (scene.y - cy) ** 2) / np.float32(radius**2)
-        layer += 0.07 * np.exp(-(far2**1.5)).astype(np.float32)
+        dx, dy = scene.x - np.float32(cx), scene.y - np.float32(cy)
+        far2 = (dx * dx + dy * dy) * np.float32(radius**-2)
+        layer += np.float32(0.07) * np.exp(-np.minimum(far2 * far2, 30))
     return layer
 
 
