@@ -39,7 +39,7 @@ def test_drawing_leaves_the_settings_of_the_process_alone(record):
 
 
 def test_a_dollar_sign_in_a_finding_is_no_formula(record, scores):
-    odd = [dataclasses.replace(s, finding="$a_{") for s in scores if s.metric == "auroc"]
+    odd = [dataclasses.replace(s, finding="$a_{$") for s in scores if s.metric == "auroc"]
     assert svg_of(auroc_figure, record(scores=odd)) is not None
 
 

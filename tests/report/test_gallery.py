@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
+from hilum.localize.scale import unit_map
 from hilum.report import gallery
 from hilum.report.gallery import chosen, gallery_from, heat_in_film, heat_on_film, jpeg, shown
 
@@ -43,6 +44,14 @@ def test_the_map_lands_where_its_affine_says(example):
     assert landed[:, :31].max() == 0.0
     assert landed[40:63, 48:63].min() > 0.99
     assert landed[33, 33] < 0.05
+
+
+def test_the_map_is_enlarged_about_pixel_centres(example):
+    heat = np.random.default_rng(0).random((32, 32)).astype(np.float32)
+    heat[:4, :4], heat[-4:, -4:] = 0.0, 1.0  # so that lowest and highest value survive the enlarging
+    landed = heat_in_film(example(heatmap=heat), 64)
+    expected = unit_map(cv2.resize(heat, (64, 64), interpolation=cv2.INTER_LINEAR))
+    np.testing.assert_allclose(landed[2:-2, 2:-2], expected[2:-2, 2:-2], atol=0.01)
 
 
 @pytest.mark.parametrize("heat", [np.zeros((4, 4)), np.full((4, 4), -3.0), np.full((4, 4), np.nan)])

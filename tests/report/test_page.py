@@ -126,6 +126,12 @@ def test_what_comes_from_data_stays_text(record, example, scores):
     assert page.count("&lt;script&gt;") > 15
 
 
+def test_strata_stand_only_among_strata(full):
+    sections = {part.split('"')[0]: part for part in full.split('<section id="')[1:]}
+    assert "0.660" in sections["strata"]
+    assert "0.660" not in sections["classification"]
+
+
 def test_every_number_of_the_headline_is_shown(record, full):
     results = full.split('id="results"')[1].split("</section>")[0]
     rows = summary_from(record().scores, record().headline)

@@ -94,8 +94,8 @@ def summary_table(rows: Sequence[SummaryRow]) -> Html:
 
 
 def auroc_table(scores: Sequence[Score]) -> Html:
-    """AUROC of each finding with its floors; the mean at the foot."""
-    scores = _means_last([s for s in scores if s.metric == "auroc" and s.stratum is None])
+    """AUROC of each finding of the whole with its floors; the mean at the foot."""
+    scores = _means_last([s for s in scores if s.metric == "auroc"])
     names = list(dict.fromkeys(name for s in scores for name in s.floors))
     seen = [v for s in scores for v in (s.value, s.low, s.floor) if math.isfinite(v)]
     low = min(0.4, math.floor(10 * min(seen, default=0.4)) / 10)
