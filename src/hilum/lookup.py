@@ -1,6 +1,7 @@
 """Pick an entry from a table by name, or say which names exist; read `name(1, 2)`."""
 
 import difflib
+import math
 import re
 from collections.abc import Mapping
 from typing import TypeVar
@@ -49,8 +50,10 @@ def call_from(text: str) -> tuple[str, tuple[float, ...]]:
     if match is None:
         raise ValueError(f"cannot read {text!r}; write it as name or name(number, ...)")
     name, inside = match.groups()
-    parts = [part for part in (inside or "").split(",") if part.strip()]
     try:
-        return name, tuple(float(part) for part in parts)
+        numbers = tuple(float(part) for part in inside.split(",")) if inside and inside.strip() else ()
     except ValueError:
         raise ValueError(f"cannot read the numbers of {text!r}; write name(number, ...)") from None
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError(f"the numbers of {text!r} must be finite")
+    return name, numbers

@@ -12,7 +12,7 @@ def census_from(cohort: Cohort) -> dict[str, Any]:
     here = cohort.on_disk
     sides = {
         "all": np.ones(len(cohort), bool),
-        "train_val": cohort.split == "train",
+        "train_val": np.isin(cohort.split, ("train", "val")),
         "test": cohort.split == "test",
     }
     boxed_here = here[cohort.reference.image]

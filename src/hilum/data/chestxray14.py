@@ -18,7 +18,7 @@ from hilum.boxes import BoxTable, no_boxes
 from hilum.data.cohort import Cohort
 from hilum.errors import DataError, TableError
 from hilum.files import sha256
-from hilum.findings import CHESTXRAY14, NO_FINDING, canonical
+from hilum.findings import CHESTXRAY14, NO_FINDING, canonical, positions
 
 FRAME_HW = (1024, 1024)
 """The frame of the box list, whatever the size of the files."""
@@ -26,8 +26,9 @@ FRAME_HW = (1024, 1024)
 IMAGE_TABLES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
 BOX_TABLE = "BBox_List_2017.csv"
 LISTS = {"train": "train_val_list.txt", "test": "test_list.txt"}
-_AGE = re.compile(r"(\d{1,3})([YMWD])")
-_YEARS = {"Y": 1.0, "M": 1 / 12, "W": 1 / 52, "D": 1 / 365}
+_LABELLED = (*CHESTXRAY14, NO_FINDING)
+_AGE = re.compile(r"(\d+(?:\.\d*)?)([YMWD]?)", re.ASCII)
+_YEARS = {"": 1.0, "Y": 1.0, "M": 1 / 12, "W": 1 / 52, "D": 1 / 365}
 
 
 def load(folder: Path, findings: Sequence[str] = CHESTXRAY14) -> Cohort:
@@ -40,18 +41,23 @@ def load(folder: Path, findings: Sequence[str] = CHESTXRAY14) -> Cohort:
         findings: Label columns wanted, in order; "No Finding" may be one of them.
 
     Raises:
+        ValueError: A finding that ChestX-ray14 does not label, or one asked for twice.
         TableError: A table is missing, lacks a column, or has a row that makes no sense.
         DataError: No film of the table is on disk.
     """
+    findings = tuple(map(canonical, findings))
+    positions(findings, _LABELLED)
+    if len(set(findings)) != len(findings):
+        raise ValueError(f"a finding stands twice in {list(findings)}")
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; it should hold {IMAGE_TABLES[0]} and the films")
     table = next((folder / name for name in IMAGE_TABLES if (folder / name).is_file()), None)
     if table is None:
         raise TableError(f"{folder}: neither {IMAGE_TABLES[0]} nor {IMAGE_TABLES[1]} is there")
-    rows = _rows(table)
-    films = np.array([row["Image Index"] for row in rows])
+    columns = _columns(table)
+    films = np.array(columns["Image Index"])
     _refuse_repeats(films, table)
-    ages, mended = _ages([row["Patient Age"] for row in rows], films)
+    ages, mended = _ages(columns["Patient Age"], films)
     row_of = {film: row for row, film in enumerate(films.tolist())}
     boxes_path = folder / BOX_TABLE
     has_boxes, phantom = boxes_path.is_file(), folder / "phantom.json"
@@ -64,12 +70,12 @@ def load(folder: Path, findings: Sequence[str] = CHESTXRAY14) -> Cohort:
     return Cohort(
         films=films,
         paths=_paths(folder, row_of),
-        findings=tuple(findings),
-        labels=_labels([row["Finding Labels"] for row in rows], findings, table),
-        patient=np.array([row["Patient ID"] for row in rows]),
-        view=_known([row["View Position"] for row in rows], ("PA", "AP")),
+        findings=findings,
+        labels=_labels(columns["Finding Labels"], films, findings, table),
+        patient=np.array(columns["Patient ID"]),
+        view=_known(columns["View Position"], ("PA", "AP")),
         age=ages,
-        sex=_known([row["Patient Gender"] for row in rows], ("F", "M")),
+        sex=_known(columns["Patient Gender"], ("F", "M")),
         split=split,
         reference=_boxes(boxes_path, row_of, findings) if has_boxes else no_boxes(),
         frame_hw=FRAME_HW,
@@ -81,49 +87,54 @@ def load(folder: Path, findings: Sequence[str] = CHESTXRAY14) -> Cohort:
     )
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    """Rows of the image table by column name; the 2017 release ends its lines with a comma."""
+def _columns(path: Path) -> dict[str, list[str]]:
+    """Columns of the image table by name; the 2017 release ends its lines with a comma."""
     wanted = ("Image Index", "Finding Labels", "Patient ID", "Patient Age", "Patient Gender", "View Position")
+    header, lines = _lines(path)
+    missing = [name for name in wanted if name not in header]
+    if missing:
+        raise TableError(f"{path}: column {missing[0]!r} is missing; found {header}")
+    places = [header.index(name) for name in wanted]
+    for number, line in lines:
+        if len(line) <= max(places):
+            raise TableError(f"{path}, line {number}: {len(line)} fields where {len(header)} are named")
+    if not lines:
+        raise TableError(f"{path}: holds no film")
+    return {name: [line[place] for _, line in lines] for name, place in zip(wanted, places, strict=True)}
+
+
+def _lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header's names, and the lines that are not empty with their numbers."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            lines = csv.reader(stream)
-            header = [name.strip() for name in next(lines, [])]
-            missing = [name for name in wanted if name not in header]
-            if missing:
-                raise TableError(f"{path}: column {missing[0]!r} is missing; found {header}")
-            places = [header.index(name) for name in wanted]
-            rows = []
-            for number, line in enumerate(lines, start=2):
-                if len(line) <= max(places):
-                    if not any(line):
-                        continue
-                    raise TableError(
-                        f"{path}, line {number}: {len(line)} fields where {len(header)} are named"
-                    )
-                rows.append({name: line[place].strip() for name, place in zip(wanted, places, strict=True)})
-    except (UnicodeDecodeError, csv.Error) as error:
+            reader = csv.reader(stream)
+            lines = [(reader.line_num, [field.strip() for field in line]) for line in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TableError(f"{path}: not a UTF-8 table: {error}") from error
-    if not rows:
-        raise TableError(f"{path}: holds no film")
-    return rows
+    return lines[0][1] if lines else [], [(number, line) for number, line in lines[1:] if any(line)]
 
 
 def _refuse_repeats(films: np.ndarray, table: Path) -> None:
     names, counts = np.unique(films, return_counts=True)
     if (counts > 1).any():
-        raise TableError(f"{table}: film {names[counts > 1][0]!r} stands in it {counts.max()} times")
+        first, n_times = str(names[counts > 1][0]), counts[counts > 1][0]
+        raise TableError(f"{table}: film {first!r} stands in it {n_times} times")
 
 
-def _labels(texts: Sequence[str], findings: Sequence[str], table: Path) -> Float32[np.ndarray, "n f"]:
+def _labels(
+    texts: Sequence[str], films: np.ndarray, findings: Sequence[str], table: Path
+) -> Float32[np.ndarray, "n f"]:
     column = {name: place for place, name in enumerate(findings)}
-    known = {*CHESTXRAY14, NO_FINDING}
     labels = np.zeros((len(texts), len(findings)), np.float32)
     for row, text in enumerate(texts):
-        for name in map(canonical, text.split("|")):
-            if name not in known:
-                raise TableError(f"{table}, line {row + 2}: unknown finding {name!r}")
+        names = [canonical(name) for name in text.split("|")]
+        for name in names:
+            if name not in _LABELLED:
+                raise TableError(f"{table}, film {str(films[row])!r}: unknown finding {name!r}")
             if name in column:
                 labels[row, column[name]] = 1.0
+        if NO_FINDING in names and len(names) > 1:
+            raise TableError(f"{table}, film {str(films[row])!r}: {text!r} contradicts itself")
     return labels
 
 
@@ -132,7 +143,7 @@ def _ages(texts: Sequence[str], films: np.ndarray) -> tuple[Float64[np.ndarray, 
     ages, mended = np.full(len(texts), math.nan), []
     for row, text in enumerate(texts):
         match = _AGE.fullmatch(text)
-        number = float(match[1]) * _YEARS[match[2]] if match else float(text) if text.isdigit() else math.nan
+        number = float(match[1]) * _YEARS[match[2]] if match else math.nan
         if number <= 100:
             ages[row] = number
         else:
@@ -150,13 +161,17 @@ def _official_split(folder: Path, row_of: dict[str, int]) -> np.ndarray:
         path = folder / name
         if not path.is_file():
             raise TableError(f"{path}: the official list is missing")
-        listed = path.read_text(encoding="utf-8-sig").split()
+        try:
+            listed = path.read_text(encoding="utf-8-sig").split()
+        except (OSError, UnicodeDecodeError) as error:
+            raise TableError(f"{path}: not a UTF-8 list: {error}") from error
         unknown = [film for film in listed if film not in row_of]
         if unknown:
             raise TableError(f"{path}: {len(unknown)} films are not in the image table, first {unknown[0]!r}")
         rows = [row_of[film] for film in listed]
-        if (split[rows] != "").any():
-            raise TableError(f"{path}: a film stands on both official lists")
+        twice = [film for film, other in zip(listed, split[rows], strict=True) if other]
+        if twice:
+            raise TableError(f"{path}: {len(twice)} films stand on both official lists, first {twice[0]!r}")
         split[rows] = side
     return split
 
@@ -165,21 +180,25 @@ def _boxes(path: Path, row_of: dict[str, int], findings: Sequence[str]) -> BoxTa
     """Reference boxes; columns by position, because the header of this file has nine names for six fields."""
     columns = {name: place for place, name in enumerate(findings)}
     image, finding, corners = [], [], []
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        for number, line in enumerate(csv.reader(stream), start=1):
-            if number == 1 or not any(line):
-                continue
-            try:
-                x, y, width, height = (float(field) for field in line[2:6])
-                row = row_of[line[0].strip()]
-            except (ValueError, KeyError) as error:
-                raise TableError(f"{path}, line {number}: no box of a known film: {line[:6]}") from error
-            if not (width > 0 and height > 0 and math.isfinite(x + y + width + height)):
-                raise TableError(f"{path}, line {number}: a box of {width} x {height} px")
-            if canonical(line[1]) in columns:
-                image.append(row)
-                finding.append(columns[canonical(line[1])])
-                corners.append((x, y, x + width, y + height))
+    header, lines = _lines(path)
+    if header[:2] != ["Image Index", "Finding Label"]:
+        raise TableError(f"{path}: columns 'Image Index', 'Finding Label' must come first; found {header}")
+    for number, line in lines:
+        try:
+            x, y, width, height = (float(field) for field in line[2:6])
+            row, name = row_of[line[0]], canonical(line[1])
+        except (ValueError, KeyError) as error:
+            raise TableError(f"{path}, line {number}: no box of a known film: {line[:6]}") from error
+        if name not in _LABELLED:
+            raise TableError(f"{path}, line {number}: unknown finding {name!r}")
+        if not (width > 0 and height > 0 and math.isfinite(x + y + width + height)):
+            raise TableError(f"{path}, line {number}: a box of {width} x {height} px at {x}, {y}")
+        if min(x, y) <= -1 or max(x + width - FRAME_HW[1], y + height - FRAME_HW[0]) >= 1:
+            raise TableError(f"{path}, line {number}: a box {line[2:6]} leaves the frame of {FRAME_HW} px")
+        if name in columns:
+            image.append(row)
+            finding.append(columns[name])
+            corners.append((x, y, x + width, y + height))
     return BoxTable(
         np.array(image, np.int64),
         np.array(finding, np.int64),
@@ -192,7 +211,12 @@ def _paths(folder: Path, row_of: dict[str, int]) -> np.ndarray:
     """The file of each film that is on disk; of several copies the largest, films being lossless PNG."""
     copies = defaultdict(list)
     skipped = {"masks", "regions"}  # beside the films of a phantom cohort, under the films' own names
-    for place, inner, names in os.walk(folder):
+    seen = set()
+    for place, inner, names in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(place)) in seen:  # a link back up, or two to one folder
+            inner.clear()
+            continue
+        seen.add(real)
         inner[:] = sorted(name for name in inner if name not in skipped and not name.startswith("."))
         for name in names:
             if name in row_of:
@@ -206,5 +230,10 @@ def _paths(folder: Path, row_of: dict[str, int]) -> np.ndarray:
 
 
 def _side_px(path: str) -> int:
-    with open(path, "rb") as stream:
-        return int.from_bytes(stream.read(20)[16:20], "big")
+    """Width that a PNG names in its header; 0 of anything else, so that a PNG is taken before it."""
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(20)
+    except OSError:
+        return 0
+    return int.from_bytes(head[16:20], "big") if head.startswith(b"\x89PNG") else 0

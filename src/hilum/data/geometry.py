@@ -19,7 +19,8 @@ class Geometry:
     Attributes:
         input_px: Side of the square input, in px.
         resize_px: Side to which the film is stretched first; its centre is then cropped to `input_px`.
-        store_px: Side at which films are kept; at least `resize_px`, so that the affine never shrinks.
+        store_px: Side at which films are kept; at least `resize_px`, so that scoring never enlarges. The
+            store is sampled bilinearly, so details alias where it is much larger.
     """
 
     input_px: int
@@ -126,8 +127,9 @@ def stretched(grey: UInt8[np.ndarray, "h w"], side_px: int) -> UInt8[np.ndarray,
     """A film stretched to a square as the papers do it, with antialiasing when it shrinks."""
     if grey.shape == (side_px, side_px):
         return grey
-    shrinks = min(grey.shape) > side_px
-    return cv2.resize(grey, (side_px, side_px), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    height, width = (min(length, side_px) for length in grey.shape)  # first what shrinks, then what grows
+    smaller = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.resize(smaller, (side_px, side_px), interpolation=cv2.INTER_LINEAR)
 
 
 RESAMPLER = "area when shrinking, else bilinear; stretched to a square"

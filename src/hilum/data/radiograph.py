@@ -14,10 +14,13 @@ from hilum.errors import FilmError
 
 MAX_PIXELS = 40_000_000
 """More than any film; checked in the header, before a pixel is decoded."""
+MAX_BYTES = 8 * MAX_PIXELS
+"""Four channels of 16 bits, not compressed; checked before the file is read."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _JPEG_SIZE_MARKERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_JPEG_SCAN = 0xDA
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,13 @@ def grey_from(path: Path) -> Shaped[np.ndarray, "h w"]:
         FilmError: As for `read`.
     """
     try:
-        content = path.read_bytes() if path.is_file() else None
+        if not path.is_file():
+            raise FilmError(f"{path}: no such file")
+        if path.stat().st_size > MAX_BYTES:
+            raise FilmError(f"{path}: {path.stat().st_size} bytes; at most {MAX_BYTES} are read")
+        content = path.read_bytes()
     except OSError as error:
         raise FilmError(f"{path}: cannot be read: {error.strerror}") from error
-    if content is None:
-        raise FilmError(f"{path}: no such file")
     height, width = _checked_size(content, path)
     if height * width > MAX_PIXELS:
         raise FilmError(f"{path}: {width} x {height} pixels; at most {MAX_PIXELS // 10**6} million are read")
@@ -121,15 +126,19 @@ def _png_size(content: bytes, path: Path) -> tuple[int, int]:
 
 def _jpeg_size(content: bytes, path: Path) -> tuple[int, int]:
     """Height and width from the frame header of a JPEG file that ends as it should."""
-    if b"\xff\xd9" not in content[-1024:]:
-        raise FilmError(f"{path}: truncated JPEG: its end marker is missing")
-    place = 2
+    place, size = 2, None
     while place + 9 <= len(content) and content[place] == 0xFF:
         marker, length = content[place + 1], int.from_bytes(content[place + 2 : place + 4], "big")
+        if marker == 0xFF:  # a marker may be preceded by any number of fill bytes
+            place += 1
+            continue
         if marker in _JPEG_SIZE_MARKERS:
-            height, width = struct.unpack_from(">HH", content, place + 5)
-            if height and width:
-                return height, width
+            size = struct.unpack_from(">HH", content, place + 5)
+        elif marker == _JPEG_SCAN:  # the end is looked for after it: a thumbnail has an end of its own
+            if content.rfind(b"\xff\xd9", place) < 0:
+                raise FilmError(f"{path}: truncated JPEG: its end marker is missing")
             break
         place += 2 + length
-    raise FilmError(f"{path}: damaged JPEG: no frame header with a size")
+    if size is None or 0 in size:
+        raise FilmError(f"{path}: damaged or truncated JPEG: no frame header with a size")
+    return size

@@ -13,13 +13,17 @@ def with_validation(cohort: Cohort, share: float, seed: int) -> Cohort:
     Args:
         cohort: With sides "train" and "test".
         share: Share of the training patients, in (0, 1).
-        seed: Decides which patients.
+        seed: Decides which patients; at least one is set aside and at least one goes on training.
+
+    Raises:
+        ValueError: The share is not in (0, 1).
     """
     if not 0 < share < 1:
         raise ValueError(f"validation share {share} must lie between 0 and 1")
     patients = np.unique(cohort.patient[cohort.split == "train"])
     order = np.random.Generator(np.random.Philox(seed)).permutation(len(patients))
-    chosen = patients[order[: max(1, round(share * len(patients)))]]
+    n_chosen = min(max(1, round(share * len(patients))), len(patients) - 1)
+    chosen = patients[order[: max(n_chosen, 0)]]
     split = cohort.split.copy()
     split[(split == "train") & np.isin(cohort.patient, chosen)] = "val"
     name = f"{cohort.split_name}; {share:g} of the training patients for validation, seed {seed}"

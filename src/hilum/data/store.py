@@ -2,7 +2,7 @@
 
 A store lies in the cache folder, never beside the data, under a digest of its films (name, size,
 time of change), its side and the resampler: a changed film makes another store. While it is built
-it lies in `<digest>.part`, locked; what was decoded before a kill is not decoded again.
+it lies in `<digest>.part`, locked; after a kill only the films since the last note are decoded again.
 """
 
 import contextlib
@@ -10,10 +10,11 @@ import fcntl
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int, UInt8
@@ -25,7 +26,9 @@ from hilum.errors import DataError, FilmError, StoreError
 from hilum.files import demand_space, digest, disk_errors, write_text
 
 BLOCK = 64
-"""Films decoded between two notes of progress; at most so many are decoded twice after a kill."""
+"""Films decoded between two calls of `progress`."""
+NOTE = 16
+"""Blocks between two notes on disk, each of which waits for the disk longer than a block takes."""
 
 Progress = Callable[[int, int], None]
 
@@ -74,16 +77,18 @@ def build(cohort: Cohort, side_px: int, progress: Progress = silent) -> PixelSto
         progress: Called with films done and films in all.
 
     Raises:
-        DataError: No film at all could be read.
+        DataError: There is no film, or none could be read.
         DiskError: There is no room for it.
         StoreError: Another process is building it, or it was altered.
     """
     if not cohort.on_disk.all():
         raise ValueError("every film of a store must have a path; take cohort.rows(cohort.on_disk) first")
+    if not len(cohort):
+        raise DataError("a store of no films; there is nothing to decode")
     folder = cache_folder() / "stores" / _name(cohort, side_px)
-    if not (folder / "index.json").is_file():
-        with _lock(folder):
-            if not (folder / "index.json").is_file():
+    if not folder.exists():
+        with _lock(folder), disk_errors(folder):
+            if not folder.exists():
                 _fill(folder, cohort, side_px, progress)
     store = _open(folder)
     if len(store.failures) == len(cohort):
@@ -98,7 +103,7 @@ def verify(store: PixelStore) -> None:
     Raises:
         StoreError: A film was altered since the store was built.
     """
-    checksums = json.loads((store.folder / "index.json").read_text())["crc32"]
+    checksums = _index(store.folder)["crc32"]
     for film, pixels, checksum in zip(store.films, store.pixels, checksums, strict=True):
         if zlib.crc32(pixels) != checksum:
             raise StoreError(
@@ -107,9 +112,17 @@ def verify(store: PixelStore) -> None:
 
 
 def _name(cohort: Cohort, side_px: int) -> str:
-    stats = (os.stat(path) for path in cohort.paths)
-    sources = [f"{film}:{s.st_size}:{s.st_mtime_ns}" for film, s in zip(cohort.films, stats, strict=True)]
-    return digest(side_px, RESAMPLER, *sources)
+    stamps = map(_stamp, cohort.paths)
+    return digest(side_px, RESAMPLER, *map(":".join, zip(cohort.films, stamps, strict=True)))
+
+
+def _stamp(path: str) -> str:
+    """Changes with the file; a film that has vanished becomes one of the store's failures."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return "absent"
+    return f"{stat.st_size}:{stat.st_mtime_ns}"
 
 
 @contextlib.contextmanager
@@ -133,6 +146,8 @@ def _fill(folder: Path, cohort: Cohort, side_px: int, progress: Progress) -> Non
         part.mkdir(parents=True, exist_ok=True)
         unfilled = np.lib.format.open_memmap(part / "new.npy", "w+", np.uint8, (n, side_px, side_px))
         del unfilled
+        with (part / "new.npy").open("rb+") as stream:  # a disk that fills up later would kill the process
+            os.posix_fallocate(stream.fileno(), 0, os.fstat(stream.fileno()).st_size)
         (part / "new.npy").replace(array)
     pixels = np.lib.format.open_memmap(array, "r+")
     failures = json.loads(done_path.read_text()) if done_path.exists() else {"done": 0, "failures": {}}
@@ -147,7 +162,7 @@ def _fill(folder: Path, cohort: Cohort, side_px: int, progress: Progress) -> Non
                 else:
                     pixels[row] = result
             done = rows.stop
-            if done == n or done % (16 * BLOCK) == 0:  # a flush to disk costs more than decoding a block
+            if done == n or done % (NOTE * BLOCK) == 0:
                 pixels.flush()
                 write_text(done_path, json.dumps({"done": done, "failures": failed}))
             progress(done, n)
@@ -171,14 +186,22 @@ def _decoded(cohort: Cohort, row: int, side_px: int) -> UInt8[np.ndarray, "s s"]
 
 
 def _open(folder: Path) -> PixelStore:
+    index = _index(folder)
+    shape = (len(index["films"]), index["side_px"], index["side_px"])
+    try:
+        pixels = np.load(folder / "pixels.npy", mmap_mode="r")
+    except (OSError, EOFError, ValueError) as error:  # numpy refuses a file shorter than its header says
+        raise StoreError(f"{folder}: truncated or altered ({error}); delete the folder to rebuild") from error
+    if pixels.shape != shape or pixels.dtype != np.uint8:
+        raise StoreError(f"{folder}: {pixels.shape} where {shape} was written; delete the folder to rebuild")
+    return PixelStore(folder, tuple(index["films"]), pixels, index["failures"])
+
+
+def _index(folder: Path) -> dict[str, Any]:
     try:
         index = json.loads((folder / "index.json").read_text())
-        films: Sequence[str] = index["films"]
-        shape = (len(films), index["side_px"], index["side_px"])
-        pixels = np.load(folder / "pixels.npy", mmap_mode="r")
-        intact = pixels.shape == shape and pixels.dtype == np.uint8
-    except (OSError, ValueError, KeyError) as error:  # numpy refuses a file shorter than its header says
+        if len(index["films"]) != len(index["crc32"]) or not {"side_px", "failures"} <= index.keys():
+            raise ValueError("its index is incomplete")
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{folder}: truncated or altered ({error}); delete the folder to rebuild") from error
-    if not intact:
-        raise StoreError(f"{folder}: {pixels.shape} where {shape} was written; delete the folder to rebuild")
-    return PixelStore(folder, tuple(films), pixels, index["failures"])
+    return index

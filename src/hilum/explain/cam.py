@@ -38,7 +38,8 @@ def grad_cam(
     Source: Selvaraju et al., ICCV 2017 (arXiv:1610.02391), equations 1 and 2.
     """
     if isinstance(model, AveragePooling):
-        return cam(model, captured, findings) / captured.activations[0, 0].numel()
+        height, width = captured.activations.shape[2:]
+        return cam(model, captured, findings) / (height * width)
     weights = head_gradients(model, captured, findings).mean(dim=(3, 4))
     return torch.einsum("nduv,ncd->ncuv", captured.activations, weights)
 
@@ -51,6 +52,8 @@ def head_gradients(
         activations = captured.activations.clone().requires_grad_()
         metadata = None if captured.metadata is None else captured.metadata.clone()
         totals = model.logits_from(activations, metadata).sum(dim=0)
-        chosen = [totals[finding] for finding in findings.tolist()]
-        gradients = [torch.autograd.grad(total, activations, retain_graph=True)[0] for total in chosen]
-    return torch.stack(gradients, dim=1)
+        n, *each = activations.shape
+        gradients = activations.new_empty(n, len(findings), *each)
+        for place, finding in enumerate(findings.tolist()):
+            (gradients[:, place],) = torch.autograd.grad(totals[finding], activations, retain_graph=True)
+    return gradients

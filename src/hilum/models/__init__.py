@@ -6,6 +6,7 @@ from typing import Any
 
 from hilum.data.geometry import Geometry
 from hilum.data.metadata import N_METADATA, MetadataScaling
+from hilum.errors import WeightsError
 from hilum.lookup import pick
 from hilum.models import weights
 from hilum.models.backbones import backbone_from
@@ -75,10 +76,13 @@ def load(path: Path) -> tuple[Classifier, Geometry, MetadataScaling]:
         WeightsError: The file is not one that `save` wrote.
     """
     header = weights.read_header(path)
-    geometry = Geometry(**header["geometry"])
-    model = build(**header["model"], findings=tuple(header["findings"]), input_hw=geometry.input_hw)
+    try:
+        geometry, scaling = Geometry(**header["geometry"]), MetadataScaling(**header["metadata_scaling"])
+        model = build(**header["model"], findings=tuple(header["findings"]), input_hw=geometry.input_hw)
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path}: its header describes no model of hilum: {error!r}") from error
     weights.load_into(path, model)
-    return model.eval(), geometry, MetadataScaling(**header["metadata_scaling"])
+    return model.eval(), geometry, scaling
 
 
 __all__ = ["MODELS", "Classifier", "LastMapClassifier", "build", "load", "network_input", "save"]

@@ -79,7 +79,10 @@ def backbone_from(
     network: Any = timm.create_model(architecture, num_classes=0)
     if state is not None:
         _fill(network, state, name)
-    blocks = split(network)
+    try:
+        blocks = split(network)
+    except (AttributeError, KeyError) as error:  # a cousin that only shares the name: resnetv2
+        raise ValueError(f"{name} does not fall into the blocks of a {family}: no {error}") from error
     if map_stride == 32:
         return nn.Sequential(blocks), network.num_features
     if map_stride != 16 or family not in _STRIDE_16_BLOCKS:

@@ -9,13 +9,16 @@ from typing import Any
 import timm
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from hilum.errors import WeightsError
 from hilum.files import whole
 
 NONE, IMAGENET = "none", "imagenet"
+PATIENCE_S = 8.0
+"""How long the hub may take to answer at all."""
 
 
 def save(path: Path, model: nn.Module, header: Mapping[str, Any]) -> None:
@@ -27,8 +30,9 @@ def save(path: Path, model: nn.Module, header: Mapping[str, Any]) -> None:
         header: JSON values; see `read_header`.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    with whole(path) as temporary:
-        save_file(tensors, temporary, metadata={"hilum": json.dumps(header)})
+    content = to_bytes(tensors, metadata={"hilum": json.dumps(header)})
+    with whole(path) as temporary:  # safetensors itself reports a full disk as an error of its own
+        temporary.write_bytes(content)
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -42,7 +46,7 @@ def read_header(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, "pt") as stream:
             return json.loads((stream.metadata() or {})["hilum"])
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise WeightsError(f"{path}: no weights file of hilum ({error}); it must be safetensors") from error
 
 
@@ -53,8 +57,8 @@ def load_into(path: Path, model: nn.Module) -> None:
         WeightsError: The tensors are not this model's.
     """
     try:
-        model.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
+        model.load_state_dict(_tensors(path))
+    except RuntimeError as error:
         raise WeightsError(f"{path}: not the weights of this model: {str(error)[:200]}") from error
 
 
@@ -85,14 +89,24 @@ def _from_file(name: str, path: Path) -> Callable[[], dict[str, Tensor]]:
     if path.suffix != ".safetensors" or not path.is_file():
         what = "no such file" if not path.is_file() else "pickles are not loaded, a pickle can run code"
         raise WeightsError(f"{path}: {what}; give a .safetensors file of timm's {name}")
-    return lambda: load_file(path)
+    return lambda: _tensors(path)
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path}: not a whole safetensors file: {error}") from error
 
 
 def _from_hub(name: str) -> Callable[[], dict[str, Tensor]]:
     """Weights of timm from the hub's cache, else from the hub if it answers within a few seconds."""
     import huggingface_hub as hub
 
-    entry = timm.get_pretrained_cfg(name)
+    try:
+        entry = timm.get_pretrained_cfg(name)
+    except RuntimeError as error:  # a tag that timm does not list
+        raise WeightsError(f"timm: {error}") from error
     if entry is None or not entry.hf_hub_id:
         raise WeightsError(
             f"timm has no ImageNet weights for {name!r}; set model.weights to a file or 'none'"
@@ -100,7 +114,7 @@ def _from_hub(name: str) -> Callable[[], dict[str, Tensor]]:
     repository, file = entry.hf_hub_id, "model.safetensors"
     cached = hub.try_to_load_from_cache(repository, file)
     if isinstance(cached, str):
-        return lambda: load_file(cached)
+        return lambda: _tensors(Path(cached))
     answer: list[object] = []
 
     def ask() -> None:
@@ -111,15 +125,15 @@ def _from_hub(name: str) -> Callable[[], dict[str, Tensor]]:
 
     thread = threading.Thread(target=ask, daemon=True)  # a name server that is down ignores time limits
     thread.start()
-    thread.join(8)
+    thread.join(PATIENCE_S)
     if not answer or isinstance(answer[0], Exception):
-        reason = type(answer[0]).__name__ if answer else "no answer within 8 s"
+        reason = type(answer[0]).__name__ if answer else f"no answer within {PATIENCE_S:g} s"
         raise WeightsError(
             f"ImageNet weights of {name} are not here: not in a package, not in the hub's cache, and the hub "
             f"cannot be reached ({reason}). Copy {file} of {repository} to this machine and give "
             "--set model.weights=FILE, or start untrained with --set model.weights=none"
         )
-    return lambda: load_file(hub.hf_hub_download(repository, file))
+    return lambda: _tensors(Path(hub.hf_hub_download(repository, file)))
 
 
 def _efficientnet_lite0() -> dict[str, Tensor]:
