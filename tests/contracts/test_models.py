@@ -1,0 +1,106 @@
+"""Every model of the table on its smallest backbone, and every family of backbones against timm itself."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+
+from hilum import models
+from hilum.data.geometry import Geometry
+from hilum.data.metadata import MetadataScaling
+from hilum.models import MODELS, LastMapClassifier
+from hilum.models.backbones import FAMILIES, backbone_from
+
+SMALLEST = {
+    "densenet": "densenet121",
+    "efficientnet": "efficientnet_lite0",
+    "resnet": "resnet10t",
+    "resnext": "resnext50_32x4d",
+}
+FINDINGS = ("Effusion", "Mass")
+SIDE = 64
+
+
+def test_the_tables_are_whole() -> None:
+    assert sorted(MODELS) == ["average_pooling"]
+    assert sorted(FAMILIES) == sorted(SMALLEST)
+    assert len(FAMILIES) == 4
+
+
+def _settings(name: str, *, metadata: bool = False) -> dict:
+    return {"name": name, "backbone": "resnet10t", "map_stride": 32, "metadata": metadata}
+
+
+def _model(name: str, *, metadata: bool = False) -> models.Classifier:
+    torch.manual_seed(0)
+    settings = _settings(name, metadata=metadata)
+    return models.build(**settings, findings=FINDINGS, input_hw=(SIDE, SIDE)).eval()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_gives_a_logit_a_finding(name: str) -> None:
+    model = _model(name)
+    with torch.inference_mode():
+        logits = model(torch.randn(3, 3, SIDE, SIDE))
+    assert logits.shape == (3, len(FINDINGS))
+    assert torch.isfinite(logits).all()
+    assert (model.findings, model.input_hw) == (FINDINGS, (SIDE, SIDE))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_blocks_hold_every_parameter_once_last_first(name: str) -> None:
+    model = _model(name)
+    inside = Counter(id(parameter) for block in model.blocks for parameter in block.parameters())
+    assert set(inside) == {id(parameter) for parameter in model.parameters()}
+    assert set(inside.values()) == {1}
+    stem = next(iter(model.parameters()))
+    assert any(stem is parameter for parameter in model.blocks[-1].parameters())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_logits_come_through_the_last_map(name: str) -> None:
+    model, images = _model(name), torch.randn(2, 3, SIDE, SIDE)
+    if not isinstance(model, LastMapClassifier):
+        pytest.skip(f"{name} has no last map")
+    with torch.inference_mode():
+        torch.testing.assert_close(model(images), model.logits_from(model.activations(images)))
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("metadata", [False, True])
+def test_a_model_comes_back_from_its_file(name: str, metadata: bool, tmp_path: Path) -> None:
+    model, path = _model(name, metadata=metadata), tmp_path / "weights.safetensors"
+    geometry, scaling = Geometry(SIDE, SIDE, SIDE), MetadataScaling(20.0, 80.0, 50.0)
+    models.save(path, model, _settings(name, metadata=metadata), geometry, scaling)
+    back, geometry_back, scaling_back = models.load(path)
+    images, extras = torch.randn(2, 3, SIDE, SIDE), torch.tensor([[0.0, 0.2, 1.0], [1.0, 0.9, 0.0]])
+    with torch.inference_mode():
+        assert torch.equal(back(images, extras), model(images, extras))
+    assert (geometry_back, scaling_back, back.findings) == (geometry, scaling, FINDINGS)
+    assert not back.training
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_backbone_is_timms_network_up_to_its_last_map(family: str) -> None:
+    torch.manual_seed(0)
+    theirs = timm.create_model(SMALLEST[family], num_classes=0).eval()
+    body, n_channels = backbone_from(SMALLEST[family], 32, theirs.state_dict())
+    images = torch.randn(1, 3, SIDE, SIDE)
+    with torch.inference_mode():
+        ours, wanted = body.eval()(images), theirs.forward_features(images)
+    assert ours.shape == (1, n_channels, 2, 2)
+    torch.testing.assert_close(ours, wanted)
+    assert len(body) >= 5
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_stride_16_is_a_finer_map_or_a_clear_no(family: str) -> None:
+    if family == "densenet":
+        with pytest.raises(ValueError, match="stride 16"):
+            backbone_from(SMALLEST[family], 16)
+        return
+    body, n_channels = backbone_from(SMALLEST[family], 16)
+    with torch.inference_mode():
+        assert body.eval()(torch.randn(1, 3, SIDE, SIDE)).shape == (1, n_channels, 4, 4)

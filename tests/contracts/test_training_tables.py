@@ -1,0 +1,85 @@
+"""Every loss, optimiser, schedule and step that a recipe can name."""
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from hilum.models.classifier import AveragePooling
+from hilum.training import schedule
+from hilum.training.fit import OPTIMISERS, SCHEDULES
+from hilum.training.losses import LOSSES
+from hilum.training.module import STEPS
+
+SCALES = {
+    "constant": schedule.constant,
+    "one_cycle": schedule.one_cycle,
+    "plateau": schedule.plateau(patience=2, factor=0.1),
+}
+HISTORIES = ([], [0.5], [0.5, 0.6, 0.6, 0.6, 0.6], [0.5, math.nan, 0.4, 0.3, 0.2])
+
+
+def test_the_tables_are_whole() -> None:
+    assert sorted(LOSSES) == ["bce"]
+    assert sorted(OPTIMISERS) == ["adam", "adamw", "sgd"]
+    assert sorted(SCHEDULES) == sorted(SCALES)
+    assert len(SCHEDULES) == 3
+    assert sorted(STEPS) == ["classify"]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_loss_falls_towards_the_labels(loss: str) -> None:
+    labels = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    right, wrong = (LOSSES[loss](sign * (2 * labels - 1), labels) for sign in (3.0, -3.0))
+    assert right.ndim == 0
+    assert 0 <= right.item() < wrong.item() < math.inf
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_an_unknown_label_counts_for_nothing(loss: str) -> None:
+    logits = torch.tensor([[0.3, -0.2], [1.0, 5.0]], requires_grad=True)
+    LOSSES[loss](logits, torch.tensor([[1.0, math.nan], [0.0, math.nan]])).backward()
+    assert logits.grad is not None
+    assert logits.grad[:, 1].tolist() == [0.0, 0.0]
+    assert (logits.grad[:, 0] != 0).all()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_batch_without_labels_is_no_division_by_nothing(loss: str) -> None:
+    assert LOSSES[loss](torch.ones(2, 2), torch.full((2, 2), math.nan)).item() == 0.0
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_an_optimiser_goes_downhill(optimiser: str) -> None:
+    place = torch.nn.Parameter(torch.tensor([3.0, -2.0]))
+    steps = OPTIMISERS[optimiser]([place], lr=0.05, weight_decay=1e-3)
+    heights = []
+    for _ in range(20):
+        steps.zero_grad()
+        height = (place**2).sum()
+        height.backward()
+        steps.step()
+        heights.append(height.item())
+    assert heights[-1] < heights[0] / 2
+
+
+@pytest.mark.parametrize(("name", "history"), list(itertools.product(SCALES, HISTORIES)))
+def test_a_schedule_scales_and_forgets(name: str, history: list[float]) -> None:
+    """The same place and history give the same rate, whatever was asked before."""
+    places = [step / 50 for step in range(51)]
+    scales = [SCALES[name](place, history) for place in places]
+    assert all(0 <= scale <= 1 for scale in scales)
+    assert [SCALES[name](place, history) for place in reversed(places)] == scales[::-1]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_names_the_loss_that_is_minimised(
+    step: str, network: AveragePooling, images: torch.Tensor
+) -> None:
+    labels = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+    losses = STEPS[step](network.train(), images, labels, torch.full((2, 3), 0.5), LOSSES["bce"])
+    assert "loss" in losses
+    assert all(value.ndim == 0 for value in losses.values())
+    losses["loss"].backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
