@@ -31,3 +31,78 @@ def _sample(name: str) -> Path:
 def nih_sample() -> Path:
     """Folder with a partial download of ChestX-ray14."""
     return _sample("nih-sample")
+
+
+TINY = """
+[data]
+input_px = 64
+resize_px = 64
+store_px = 64
+validation_share = 0.3
+
+[model]
+name = "average_pooling"
+backbone = "efficientnet_lite0"
+map_stride = 16
+
+[training]
+epochs = 2
+batch_size = 16
+optimiser = "adamw"
+learning_rate = 1e-3
+schedule = "one_cycle"
+frozen_blocks = 3
+flip = 0.5
+precision = "fp32"
+
+[explain]
+methods = ["gradcam", "cam"]
+
+[localize]
+thresholds = ["dynamic(87.5)", "level(180)"]
+
+[evaluate]
+bootstrap_draws = 100
+
+[report]
+title = "Tiny"
+description = "A run for tests."
+"""
+
+
+@pytest.fixture(scope="session")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cohort of 80 phantom films of 64 px, in the NIH layout."""
+    from hilum.data.phantom import write
+
+    folder = tmp_path_factory.mktemp("phantoms")
+    write(folder, films=80, size=64, seed=5)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recipe that runs in seconds."""
+    path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test touches the user's cache, and one thread makes every run repeat to the bit."""
+    os.environ["HILUM_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(scope="session")
+def tiny_run(phantoms: Path, tiny_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole run of the tiny recipe on the phantoms; tests that change it copy it first."""
+    import torch
+
+    from hilum.study import study
+
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("run") / "tiny"
+    study(str(tiny_recipe), phantoms, folder)
+    return folder

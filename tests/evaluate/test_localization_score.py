@@ -171,10 +171,43 @@ def test_without_boxes_all_successes_are_zero(system) -> None:
 
 def test_an_entry_without_a_map_counts_as_missed(system) -> None:
     cohort, entry_maps, affine, predicted = system
-    entry_maps[:] = np.nan
+    shares = hits(cohort.reference.xyxy, *peaks_from(entry_maps, affine, INPUT_HW, cohort.frame_hw))
+    missing = np.arange(40) < 15
+    entry_maps[missing] = np.nan
+    shares[missing] = 0.0
+    mass = cohort.reference.finding == 0
     scores = _scores(cohort, entry_maps, affine, predicted)
-    assert _one(scores, "hit_rate", None, None, None).value == 0.0
-    assert _one(scores, "hit_rate", None, None, None).floor > 0
+    assert _one(scores, "hit_rate", None, "Mass", None).value == pytest.approx(shares[mass].mean())
+    entry_maps[:] = np.nan
+    none = _one(_scores(cohort, entry_maps, affine, predicted), "hit_rate", None, None, None)
+    assert (none.value, none.floors["shuffled"]) == (0.0, 0.0)
+    assert none.floor > 0
+
+
+def test_patients_are_drawn_not_entries(cohort_of) -> None:
+    """Two patients: a draw holds one of them twice, the other twice, or both."""
+    cohort = cohort_of(60, 40, films_a_patient=30)
+    predicted = {rule.name: _shrunk(cohort.reference) for rule in RULES}
+    score = _one(_scores(cohort, *_maps(cohort), predicted), "mean_iou_micro", None, None)
+    iou = best_overlaps(cohort.reference, predicted[RULES[0].name])[0]
+    first = cohort.reference.image < 30
+    ends = sorted([iou[first].mean(), iou[~first].mean()])
+    assert [score.low, score.high] == pytest.approx(ends)
+
+
+def test_one_patient_gives_no_interval(cohort_of) -> None:
+    cohort = cohort_of(60, 40, films_a_patient=60)
+    scores = _scores(cohort, *_maps(cohort), {rule.name: cohort.reference for rule in RULES})
+    assert all(
+        np.isnan([s.low, s.high, s.floors["shuffled"], s.floors["class_mean_box"]]).all() for s in scores
+    )
+
+
+def _shrunk(reference: BoxTable) -> BoxTable:
+    """Boxes narrower by a different share on each film."""
+    xyxy = reference.xyxy.copy()
+    xyxy[:, 2] -= (xyxy[:, 2] - xyxy[:, 0]) * reference.image / 60
+    return dataclasses.replace(reference, xyxy=xyxy)
 
 
 def test_no_entries_no_scores(cohort_of) -> None:

@@ -70,7 +70,7 @@ class Cohort:
         pairs = np.unique(np.stack([self.patient.astype(str), self.split.astype(str)]), axis=1)
         patients, n_sides = np.unique(pairs[0][pairs[1] != ""], return_counts=True)
         if (n_sides > 1).any():
-            first = patients[n_sides > 1][0]
+            first = str(patients[n_sides > 1][0])
             raise SplitError(
                 f"{(n_sides > 1).sum()} patients stand on two sides of the split, the first is {first!r}; "
                 "a patient's films must all be on one side"

@@ -1,18 +1,21 @@
 """From heatmaps to boxes in the film's frame, and to the places where they peak."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Float32, Float64, Int
 
 from hilum.boxes import area, clip, moved
-from hilum.localize.scale import enlarged, unit_map
-from hilum.localize.threshold import Cut, cuts_from
+from hilum.localize.component import COMPONENTS
+from hilum.localize.scale import Axis, axis_from, enlarged, unit_map
+from hilum.localize.threshold import Cut, cuts_from, otsu_level
 from hilum.lookup import pick
 
-COMPONENTS = {"largest": 0, "largest_box": 1, "all": 2, "hull": 3}
 MAP_SIZES = ("frame", "input")
+
+Boxes = tuple[Int[np.ndarray, " m"], Float[np.ndarray, "m 4"], Float[np.ndarray, " m"]]
+"""Row of the heatmap, box in the film's frame, peak of the scaled map in the component."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +24,17 @@ class BoxRule:
 
     Attributes:
         threshold: A name of `THRESHOLDS` with its numbers.
-        component: A name of `COMPONENTS`; pixels that touch by a corner belong together.
+        component: A name of `COMPONENTS`; pixels that touch by an edge or a corner belong together.
         map_size: "frame" enlarges the map to the pixels that its input covers in the film's frame,
             "input" to the network's input.
-        signed: False sets negative evidence to 0 before the map is scaled to [0, 1]; True keeps it.
+        signed: False sets negative evidence to 0 before the map is enlarged; True keeps it.
+
+    Example:
+        >>> BoxRule("fraction(0.7)", component="hull").name
+        'fraction(0.7)+hull'
+        >>> BoxRule(map_size="film")
+        Traceback (most recent call last):
+        ValueError: unknown map size 'film'; known: frame, input
     """
 
     threshold: str = "dynamic(87.5)"
@@ -51,65 +61,137 @@ def boxes_from(
     input_hw: tuple[int, int],
     rule: BoxRule,
     frame_hw: tuple[int, int],
-) -> tuple[Int[np.ndarray, " m"], Float[np.ndarray, "m 4"], Float[np.ndarray, " m"]]:
-    """Boxes of each heatmap, in the film's frame."""
-    rows, boxes, peaks = [], [], []
-    for k in range(len(heatmaps)):
-        if not np.isfinite(heatmaps[k]).all():
-            raise ValueError(f"heatmap {k} is not finite")
-        hw = _sampled_hw(affine[k], input_hw) if rule.map_size == "frame" else input_hw
-        big = enlarged(heatmaps[k] if rule.signed else np.maximum(heatmaps[k], 0), hw)
-        if big.min() == big.max():
-            continue
-        unit = unit_map(big, signed=True)
-        for cut in cuts_from(rule.threshold):
-            found, peak = _components(unit, _mask(unit, cut), rule.component)
-            rows.extend([k] * len(found))
-            boxes.extend(found * (np.array(input_hw)[[1, 0, 1, 0]] / np.array(hw)[[1, 0, 1, 0]]))
-            peaks.extend(peak)
-    index = np.array(rows, np.int64)
-    xyxy = clip(moved(np.array(boxes, float).reshape(-1, 4), affine[index].astype(float)), frame_hw)
-    keep = area(xyxy) > 0
-    return index[keep], xyxy[keep], np.array(peaks, float)[keep]
+) -> Boxes:
+    """Boxes of each heatmap, in the film's frame; those of the bilinearly enlarged map, which is not built.
+
+    Args:
+        heatmaps: Raw maps, each over the whole network input.
+        affine: From pixels of the network's input to pixels of the film's frame, one a map.
+        input_hw: Height and width of the network's input, in px.
+        rule: Threshold, component, size and sign.
+        frame_hw: Height and width of the film's frame, in px.
+
+    Returns:
+        Row of the map (ascending), box, and the greatest value of the scaled map in the component. A flat
+        map, an empty mask and a component that lies outside the film give no box; a threshold with two
+        masks gives boxes of both.
+
+    Raises:
+        ValueError: A map has NaN or infinite values, or an affine leaves no pixel.
+
+    Example:
+        >>> heatmap = np.zeros((1, 4, 4), dtype=np.float32)
+        >>> heatmap[0, 1, 2] = 1.0
+        >>> twice = np.array([[[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]]])
+        >>> row, xyxy, peak = boxes_from(heatmap, twice, (4, 4), BoxRule("level(128)"), (8, 8))
+        >>> xyxy, peak.round(3)
+        (array([[4., 2., 6., 4.]]), array([1.]))
+    """
+    return sweep_from(heatmaps, affine, input_hw, [rule], frame_hw)[0]
 
 
-def _sampled_hw(affine: Float[np.ndarray, "2 3"], input_hw: tuple[int, int]) -> tuple[int, int]:
-    scale_x, scale_y = np.hypot(affine[0, :2], affine[1, :2])
-    return round(float(scale_y * input_hw[0])), round(float(scale_x * input_hw[1]))
+def sweep_from(
+    heatmaps: Float32[np.ndarray, "k h w"],
+    affine: Float[np.ndarray, "k 2 3"],
+    input_hw: tuple[int, int],
+    rules: Sequence[BoxRule],
+    frame_hw: tuple[int, int],
+) -> list[Boxes]:
+    """`boxes_from` under each of many rules; rules of one size and sign share what they can."""
+    _refuse_unusable(heatmaps)
+    results: list[Boxes] = [(np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0))] * len(rules)
+    for map_size, signed in {(rule.map_size, rule.signed): None for rule in rules}:
+        members = [i for i, r in enumerate(rules) if (r.map_size, r.signed) == (map_size, signed)]
+        cuts = [(i, cut) for i in members for cut in cuts_from(rules[i].threshold)]
+        components = np.array([COMPONENTS[rules[i].component] for i, _ in cuts])
+        maps = heatmaps if signed else np.maximum(heatmaps, 0)
+        row, cut, xyxy, peak = _found(maps, affine, input_hw, map_size, [c for _, c in cuts], components)
+        xyxy = clip(xyxy, frame_hw)
+        rule_of_cut = np.array([i for i, _ in cuts])
+        for i in members:
+            keep = (rule_of_cut[cut] == i) & (area(xyxy) > 0)
+            results[i] = (row[keep], xyxy[keep], peak[keep])
+    return results
 
 
-def _mask(unit: np.ndarray, cut: Cut) -> np.ndarray:
-    low = cut.low
-    if cut.of == "percentile":
-        low = np.percentile(unit, cut.low)
-    if cut.of == "otsu":
-        counts, edges = np.histogram(unit, 256)
-        centres = (edges[1:] + edges[:-1]) / 2
-        w0, w1 = np.cumsum(counts), np.cumsum(counts[::-1])[::-1]
-        m0 = np.cumsum(counts * centres) / w0
-        m1 = (np.cumsum((counts * centres)[::-1]) / w1[::-1])[::-1]
-        low = centres[np.argmax(w0[:-1] * w1[1:] * (m0[:-1] - m1[1:]) ** 2)]
-    return ((unit >= low) if cut.closed else (unit > low)) & (unit <= cut.high)
+def _refuse_unusable(heatmaps: Float32[np.ndarray, "k h w"]) -> None:
+    if heatmaps.size == 0 and len(heatmaps):
+        raise ValueError(f"heatmaps of {heatmaps.shape[1]} x {heatmaps.shape[2]} have no values")
+    finite = np.isfinite(heatmaps).all(axis=(1, 2))
+    if not finite.all():
+        raise ValueError(f"heatmap {finite.argmin()} holds NaN or infinite values; a map must be finite")
 
 
-def _components(unit: np.ndarray, mask: np.ndarray, component: str) -> tuple[np.ndarray, np.ndarray]:
-    if not mask.any():
-        return np.zeros((0, 4)), np.zeros(0)
-    if component == "hull":
-        labels = mask.astype(np.int32)
-        y, x = np.nonzero(mask)
-        stats = np.array([[x.min(), y.min(), np.ptp(x) + 1, np.ptp(y) + 1, mask.sum()]])
-    else:
-        _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-        stats = stats[1:]
-    chosen = np.arange(len(stats))
-    if component == "largest":
-        chosen = chosen[[stats[:, 4].argmax()]]
-    if component == "largest_box":
-        chosen = chosen[[(stats[:, 2] * stats[:, 3]).argmax()]]
-    s = stats[chosen]
-    peak = np.array([unit[labels == c + 1].max() for c in chosen])
-    return np.stack([s[:, 0], s[:, 1], s[:, 0] + s[:, 2], s[:, 1] + s[:, 3]], axis=1).astype(float), peak
+def _found(
+    maps: Float32[np.ndarray, "k h w"],
+    affine: Float[np.ndarray, "k 2 3"],
+    input_hw: tuple[int, int],
+    map_size: str,
+    cuts: list[Cut],
+    components: Int[np.ndarray, " c"],
+) -> tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"], Float[np.ndarray, "m 4"], Float[np.ndarray, " m"]]:
+    """Map, cut, box in the frame, not yet clipped, and peak, sorted by map and cut."""
+    from hilum.localize.region_kernels import regions
+
+    parts = [np.zeros((0, 7))]
+    scale = np.ones((len(maps), 2))
+    for hw, members, y, x in _enlargements(maps, affine, input_hw, map_size):
+        found = regions(
+            maps[members].astype(np.float64),
+            y,
+            x,
+            _lows(maps[members], hw, cuts),
+            np.array([cut.high for cut in cuts]),
+            np.array([cut.closed for cut in cuts]),
+            np.array([cut.of == "percentile" for cut in cuts]),
+            components,
+        )
+        found[:, 0] = members[found[:, 0].astype(np.int64)]
+        scale[members] = input_hw[1] / hw[1], input_hw[0] / hw[0]
+        parts.append(found)
+    table = np.concatenate(parts)
+    table = table[np.lexsort((table[:, 1], table[:, 0]))]
+    row = table[:, 0].astype(np.int64)
+    return row, table[:, 1].astype(np.int64), moved(table[:, 2:6], _rescaled(affine, scale)[row]), table[:, 6]
+
+
+def _rescaled(
+    affine: Float[np.ndarray, "k 2 3"], scale: Float[np.ndarray, "k 2"]
+) -> Float64[np.ndarray, "k 2 3"]:
+    """Affines that start from pixels of another size, input pixels each."""
+    matrix = affine.astype(np.float64)
+    matrix[:, :, :2] *= scale[:, None, :]
+    return matrix
+
+
+def _enlargements(
+    maps: Float32[np.ndarray, "k h w"],
+    affine: Float[np.ndarray, "k 2 3"],
+    input_hw: tuple[int, int],
+    map_size: str,
+) -> Iterator[tuple[tuple[int, int], Int[np.ndarray, " r"], Axis, Axis]]:
+    """Each size to which maps are enlarged, the maps it is for, and its axes."""
+    hw = np.tile(np.array(input_hw), (len(maps), 1))
+    if map_size == "frame":
+        # frame pixels an input pixel, down and across
+        stretch = np.linalg.norm(affine[:, :, :2], axis=1)[:, ::-1]
+        hw = np.rint(stretch * np.array(input_hw)).astype(np.int64)
+    if (hw < 1).any():
+        row = (hw < 1).any(axis=1).argmax()
+        raise ValueError(f"affine {row} leaves {hw[row, 0]} x {hw[row, 1]} px; each side needs a pixel")
+    for height, width in np.unique(hw, axis=0).tolist():
+        members = np.flatnonzero((hw == (height, width)).all(axis=1))
+        yield (height, width), members, axis_from(maps.shape[1], height), axis_from(maps.shape[2], width)
+
+
+def _lows(
+    maps: Float32[np.ndarray, "r h w"], hw: tuple[int, int], cuts: list[Cut]
+) -> Float64[np.ndarray, "r c"]:
+    """Lower end of each cut on each map; only Otsu's needs the built map."""
+    lows = np.tile(np.array([cut.low for cut in cuts]), (len(maps), 1))
+    for column in (c for c, cut in enumerate(cuts) if cut.of == "otsu"):
+        lows[:, column] = [otsu_level(unit_map(enlarged(heatmap, hw), signed=True)) for heatmap in maps]
+    return lows
 
 
 def peaks_from(
@@ -118,19 +200,38 @@ def peaks_from(
     input_hw: tuple[int, int],
     frame_hw: tuple[int, int],
 ) -> tuple[Int[np.ndarray, " m"], Float[np.ndarray, "m 2"]]:
-    """Where each heatmap, enlarged to the film's frame, takes its maximum."""
-    rows, points = [], []
-    for k in range(len(heatmaps)):
-        if not np.isfinite(heatmaps[k]).all():
-            raise ValueError(f"heatmap {k} is not finite")
-        hw = _sampled_hw(affine[k], input_hw)
-        big = enlarged(heatmaps[k], hw)
-        if big.min() == big.max():
-            continue
-        y, x = np.nonzero(big == big.max())
-        xy = np.stack([(x + 0.5) * input_hw[1] / hw[1], (y + 0.5) * input_hw[0] / hw[0]], axis=1)
-        points.append(xy @ affine[k, :, :2].T + affine[k, :, 2])
-        rows.extend([k] * len(x))
-    xy = np.concatenate([np.zeros((0, 2)), *points])
+    """Where each heatmap, enlarged to the film's frame, takes its maximum.
+
+    Args:
+        heatmaps: Raw maps, each over the whole network input.
+        affine: From pixels of the network's input to pixels of the film's frame, one a map.
+        input_hw: Height and width of the network's input, in px.
+        frame_hw: Height and width of the film's frame, in px.
+
+    Returns:
+        Row of the map (ascending) and the centre (x, y) of each such pixel: several on a plateau, none for a
+        flat map, which points nowhere, and none outside the film.
+
+    Raises:
+        ValueError: A map has NaN or infinite values, or an affine leaves no pixel.
+
+    Example:
+        >>> heatmap = np.array([[[0.0, 1.0, 0.0]]], dtype=np.float32)
+        >>> peaks_from(heatmap, np.array([[[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]]]), (1, 3), (2, 6))[1].tolist()
+        [[2.5, 0.5], [3.5, 0.5], [2.5, 1.5], [3.5, 1.5]]
+    """
+    from hilum.localize.region_kernels import peak_pixels
+
+    _refuse_unusable(heatmaps)
+    rows, points = [np.zeros(0, np.int64)], [np.zeros((0, 2))]
+    for hw, members, y, x in _enlargements(heatmaps, affine, input_hw, "frame"):
+        scale = np.array([[input_hw[1] / hw[1], input_hw[0] / hw[0]]])
+        for row in members:
+            matrix = _rescaled(affine[[row]], scale)[0]
+            xy = peak_pixels(heatmaps[row].astype(np.float64), y, x)[:, ::-1] + 0.5
+            points.append(xy @ matrix[:, :2].T + matrix[:, 2])
+            rows.append(np.full(len(xy), row))
+    row, xy = np.concatenate(rows), np.concatenate(points)
     inside = ((xy >= 0) & (xy <= np.array(frame_hw)[::-1])).all(axis=1)
-    return np.array(rows, np.int64)[inside], xy[inside]
+    order = np.flatnonzero(inside)[np.argsort(row[inside], kind="stable")]
+    return row[order], xy[order]

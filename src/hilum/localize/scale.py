@@ -1,4 +1,6 @@
-"""Heatmaps brought to [0, 1] and to a size: the first step of localisation, and the reference for the rest."""
+"""Heatmaps brought to [0, 1] and to a size: the first step of localisation, and its reference."""
+
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -43,3 +45,40 @@ def unit_map(heatmap: Float[np.ndarray, "h w"], signed: bool = False) -> Float[n
         values = np.maximum(values, 0.0)
     low = values.min()
     return (values - low) / (values.max() - low + EPSILON)
+
+
+class Axis(NamedTuple):
+    """The pixels of one enlarged axis, in cells that share the nodes on both sides.
+
+    Attributes:
+        start: First pixel of each cell, and the number of pixels at the end.
+        node: Node at or before each cell.
+        after: Node behind it; the same one beyond the outermost nodes, where the map is held.
+        part: How far each pixel lies past its node, in nodes; 16 zeros more, for loops over whole vectors.
+        step: Nodes a pixel.
+    """
+
+    start: np.ndarray
+    node: np.ndarray
+    after: np.ndarray
+    part: np.ndarray
+    step: float
+
+
+def axis_from(n_nodes: int, n_pixels: int) -> Axis:
+    """The cells of `n_pixels` pixels that cover the same length as `n_nodes` nodes.
+
+    Example:
+        >>> axis_from(2, 4).part[:4]
+        array([-0.25,  0.25,  0.75,  0.25])
+        >>> axis_from(2, 4).start
+        array([0, 1, 3, 4])
+    """
+    step = n_nodes / n_pixels
+    place = (np.arange(n_pixels) + 0.5) * step - 0.5
+    before = np.floor(place).astype(np.int64)
+    start = np.flatnonzero(np.diff(before, prepend=before[0] - 1))
+    node = np.clip(before[start], 0, n_nodes - 1)
+    part = place - np.repeat(node, np.diff(start, append=n_pixels))
+    after = np.clip(before[start] + 1, 0, n_nodes - 1)
+    return Axis(np.append(start, n_pixels), node, after, np.append(part, np.zeros(16)), step)

@@ -9,6 +9,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+from jaxtyping import Float
+
 from hilum.lookup import call_from, pick
 
 
@@ -84,6 +87,29 @@ def otsu() -> tuple[Cut, ...]:
     Source: Otsu 1979, equation 12. The level is the centre of its bin, as in scikit-image.
     """
     return (Cut(math.nan, of="otsu"),)
+
+
+def otsu_level(unit: Float[np.ndarray, "h w"]) -> float:
+    """Otsu's level of an enlarged map in [0, 1].
+
+    Source: Otsu 1979, equation 12: the cut between bins with the greatest variance between the two sides.
+    A flat map has no second side: its one value.
+
+    Example:
+        >>> round(otsu_level(np.array([[0.0, 0.1, 0.9, 1.0]])), 3)
+        0.1
+    """
+    if unit.min() == unit.max():
+        return float(unit.max())
+    counts, edges = np.histogram(unit, 256)
+    centres = (edges[:-1] + edges[1:]) / 2
+    below, above = np.cumsum(counts), counts.sum() - np.cumsum(counts)
+    weighted = np.cumsum(counts * centres)
+    # never 0 / 0: the first and the last bin hold the least and the greatest pixel
+    mean_below = weighted[:-1] / below[:-1]
+    mean_above = (weighted[-1] - weighted[:-1]) / above[:-1]
+    between = below[:-1] * above[:-1] * (mean_below - mean_above) ** 2
+    return float(centres[between.argmax()])
 
 
 THRESHOLDS: dict[str, Callable[..., tuple[Cut, ...]]] = {

@@ -43,7 +43,7 @@ def interval_of(score: Score | SummaryRow) -> Html:
         return tag("span", DASH, class_="undefined", title="no interval: the value is undefined")
     if score.n < SMALL:
         return tag("span", f"n < {SMALL}", class_="interval", title="too few for an interval")
-    return tag("span", "no interval", class_="interval", title="too few negatives or patients")
+    return tag("span", "no interval", class_="interval", title="too few films or patients behind it")
 
 
 def number_of(value: float) -> str:

@@ -53,11 +53,11 @@ def study(
     Raises:
         HilumError: See `hilum.errors`; nothing is left half-written.
     """
+    resolved = recipes.load(recipe, changes)
+    films = open_films(data, resolved.data)
     from hilum.study.train import check
 
-    resolved = recipes.load(recipe, changes)
     check(resolved)
-    films = open_films(data, resolved.data)
     folder = _prepared(RunFolder(out), resolved, data, films)
     return _run(folder, resolved, films, STAGES, show, all_findings=False)
 

@@ -70,7 +70,7 @@ class Epoch:
         starts = list(range(0, n, self.batch_size))
         if len(starts) > 1 and n - starts[-1] == 1:  # batch norm cannot train on one film
             starts.pop()
-        return list(zip(starts, [*starts[1:], n], strict=True))
+        return list(zip(starts, [*starts[1:], n][: len(starts)], strict=True))
 
 
 def in_order(films: FilmSet, batch_size: int) -> Iterator[Batch]:

@@ -237,7 +237,7 @@ def _clavicles(place: Place, person: Patient, ap: bool) -> Float[np.ndarray, "r 
     radius = 0.046 * place.px
     return np.concatenate(
         [
-            rods(place(_clavicle(side, person, ap), 1.0), (1.25 * radius, radius), (1.0, 0.9))
+            rods(place(_clavicle(side, person, ap), 1.0), (1.25 * radius, radius), (0.7, 1.0))
             for side in (-1, 1)
         ]
     )

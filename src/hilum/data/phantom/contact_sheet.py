@@ -24,12 +24,19 @@ def contact_sheet(folder: Path, out: Path, *, films: int, seed: int) -> None:
     Args:
         folder: What `write` made.
         out: The PNG to write.
-        films: How many films; fewer if the folder has fewer test films.
+        films: How many films, 1 or more; fewer if the folder has fewer. Without test films others are shown,
+            which have no boxes.
         seed: Of the choice.
+
+    Raises:
+        ValueError: No film is asked for.
     """
     tables = folder / "Data_Entry_2017_v2020.csv", folder / "BBox_List_2017.csv"
+    if films < 1:
+        raise ValueError(f"a contact sheet of {films} films shows nothing; ask for 1 or more")
     test = set((folder / "test_list.txt").read_text(encoding="utf-8").split())
-    rows = [row for row in _rows(tables[0]) if row[0] in test]
+    everyone = _rows(tables[0])
+    rows = [row for row in everyone if row[0] in test] or everyone
     boxes = _rows(tables[1])
     chosen = _chosen(rows, min(films, len(rows)), generator(seed, 0, 0, _SHEET_STREAM))
     tiles = [_tile(folder, row, [box for box in boxes if box[0] == row[0]]) for row in chosen]
@@ -72,7 +79,7 @@ def _tile(folder: Path, row: list[str], boxes: list[list[str]]) -> UInt8[np.ndar
     film = cv2.resize(
         np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE)), (_TILE, _TILE), interpolation=cv2.INTER_AREA
     )
-    film &= 0xFC  # 64 grey levels are enough for a small picture, and halve its file
+    film = np.bitwise_and(film, 0xFC)  # 64 grey levels are enough for a small picture, and halve its file
     tile = np.full((_TILE + _STRIP, _TILE, 3), 24, np.uint8)
     tile[:_TILE] = film[:, :, None]
     for _, name, *numbers in boxes:

@@ -71,12 +71,12 @@ def _round(
 def nodule(scene: Scene, chance: np.random.Generator) -> list[Mask]:
     """One to three balls below 3 cm, anywhere in the lungs."""
     n = int(chance.choice([1, 2, 3], p=[0.66, 0.24, 0.10]))
-    return [_round(scene, chance, _size(chance, 72, 0.14, 44, 86), (0.1, 0.85), 0.0) for _ in range(n)]
+    return [_round(scene, chance, _size(chance, 72.0, 0.14, 44.0, 86.0), (0.1, 0.85), 0.0) for _ in range(n)]
 
 
 def mass(scene: Scene, chance: np.random.Generator) -> list[Mask]:
     """A lobed ball above 3 cm."""
-    return [_round(scene, chance, _size(chance, 120, 0.22, 92, 260), (0.12, 0.75), 0.25)]
+    return [_round(scene, chance, _size(chance, 120.0, 0.22, 92.0, 260.0), (0.12, 0.75), 0.25)]
 
 
 def cardiomegaly(scene: Scene, _chance: np.random.Generator) -> list[Mask]:
@@ -90,7 +90,7 @@ def atelectasis(scene: Scene, chance: np.random.Generator) -> list[Mask]:
     for _ in range(int(chance.choice([1, 2], p=[0.7, 0.3]))):
         side = _side(chance)
         cx, cy = _spot(scene, chance, side, (0.5, 0.8), (0.35, 0.7))
-        length, thick = _size(chance, 350, 0.2, 210, 460), _size(chance, 40, 0.25, 22, 62)
+        length, thick = _size(chance, 350.0, 0.2, 210.0, 460.0), _size(chance, 40.0, 0.25, 22.0, 62.0)
         angle = side * chance.normal(0.24, 0.16)
         ring = _ring(scene, (cx, cy), (length / 2, thick / 2), angle)
         inside = _lung(scene, side) * (1 - 0.7 * scene.heart)
@@ -134,7 +134,7 @@ def _patch(
 
 def infiltration(scene: Scene, chance: np.random.Generator) -> list[Mask]:
     """A faint, patchy, streaky haze without borders."""
-    long = _size(chance, 106, 0.22, 64, 190)
+    long = _size(chance, 106.0, 0.22, 64.0, 190.0)
     patch, _, _ = _patch(scene, chance, (long, long * chance.uniform(0.8, 1.2)), (0.25, 0.75), 0.22)
     grain = 0.5 + 0.45 * clouds(chance, scene.size, 46.0) + 0.3 * clouds(chance, scene.size, 20.0)
     scene.fill(patch * np.clip(0.24 + 0.25 * grain, 0.0, 0.7))
@@ -143,7 +143,7 @@ def infiltration(scene: Scene, chance: np.random.Generator) -> list[Mask]:
 
 def pneumonia(scene: Scene, chance: np.random.Generator) -> list[Mask]:
     """A dense segment with a fluffy border in which air-filled bronchi stay dark."""
-    long = _size(chance, 126, 0.22, 74, 220)
+    long = _size(chance, 126.0, 0.22, 74.0, 220.0)
     patch, side, centre = _patch(scene, chance, (long, long * chance.uniform(0.75, 1.1)), (0.3, 0.85), 0.12)
     mottle = np.clip(0.85 + 0.12 * clouds(chance, scene.size, 40.0), 0, 1)
     alpha = soft(patch, 6.0) * mottle * chance.uniform(0.55, 0.7)
@@ -173,7 +173,7 @@ def consolidation(scene: Scene, chance: np.random.Generator) -> list[Mask]:
     """A homogeneous, dense part of a lobe with one straight border along a fissure."""
     side, upper = _side(chance), chance.random() < 0.5
     centre = _spot(scene, chance, side, (0.24, 0.4) if upper else (0.55, 0.75), (0.4, 0.62))
-    radius = _size(chance, 132, 0.2, 95, 230)
+    radius = _size(chance, 132.0, 0.2, 95.0, 230.0)
     ring = _ring(scene, centre, (1.1 * radius, (1.5 if upper else 1.0) * radius))
     slope = side * chance.normal(-0.05 if upper else 0.35, 0.08)
     height = (scene.y - centre[1]) - slope * (scene.x - centre[0]) - 0.15 * radius * (1 if upper else -1)
@@ -215,7 +215,7 @@ def emphysema(scene: Scene, chance: np.random.Generator) -> list[Mask]:
     scene.air *= np.float32(chance.uniform(0.98, 1.06))
     scene.vessels *= np.float32(chance.uniform(0.5, 0.65))
     for _ in range(int(chance.integers(2, 6))):
-        side, radius = _side(chance), _size(chance, 48, 0.3, 26, 90)
+        side, radius = _side(chance), _size(chance, 48.0, 0.3, 26.0, 90.0)
         centre = _spot(scene, chance, side, (0.08, 0.6), (0.3, 0.8))
         ring = _ring(scene, centre, (radius, radius * chance.uniform(0.8, 1.2)), chance.uniform(0, np.pi))
         inside = np.clip((1.0 - ring) * radius / 5.0, 0, 1) * _lung(scene, side)
@@ -247,7 +247,7 @@ def pleural_thickening(scene: Scene, chance: np.random.Generator) -> list[Mask]:
     side = _side(chance)
     outline = scene.anatomy.lungs[0 if side < 0 else 1]
     cap = chance.random() < 0.35
-    thick = _size(chance, 38, 0.2, 24, 60)
+    thick = _size(chance, 38.0, 0.2, 24.0, 60.0)
     if cap:
         middle, half, shift = 0.0, chance.uniform(0.14, 0.2), np.array([-0.4 * side, 1.3])
     else:
@@ -270,7 +270,7 @@ def pneumothorax(scene: Scene, chance: np.random.Generator) -> list[Mask]:
     """Air between the wall and the lung's own edge: dark, without vessels, wide at the apex."""
     side = _side(chance)
     outline = scene.anatomy.lungs[0 if side < 0 else 1]
-    gap, depth = _size(chance, 44, 0.25, 26, 85), chance.uniform(0.16, 0.32)
+    gap, depth = _size(chance, 44.0, 0.25, 26.0, 85.0), chance.uniform(0.16, 0.32)
     local = _chest(scene, outline)
     gone = np.clip(1.0 - local[:, 1] / depth, 0.0, 1.0) ** 0.7
     visceral = outline + np.stack([-0.8 * side * gap * gone, 1.25 * gap * gone], axis=1)
@@ -296,7 +296,7 @@ def _chest(scene: Scene, points: Float[np.ndarray, "p 2"]) -> Float[np.ndarray, 
 def hernia(scene: Scene, chance: np.random.Generator) -> list[Mask]:
     """Stomach behind the heart: a round wall, air above, fluid below a level."""
     floor = 0.5 * sum(scene.anatomy.domes)
-    radius = _size(chance, 82, 0.15, 60, 120)
+    radius = _size(chance, 82.0, 0.15, 60.0, 120.0)
     centre = scene.anatomy.place(
         np.array([[chance.uniform(0.0, 0.2), floor - chance.uniform(0.02, 0.08)]]), -0.5
     )[0]
