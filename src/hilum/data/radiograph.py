@@ -139,6 +139,8 @@ def _jpeg_size(content: bytes, path: Path) -> tuple[int, int]:
                 raise FilmError(f"{path}: truncated JPEG: its end marker is missing")
             break
         place += 2 + length
+    else:
+        raise FilmError(f"{path}: damaged or truncated JPEG: it has no pixels")
     if size is None or 0 in size:
-        raise FilmError(f"{path}: damaged or truncated JPEG: no frame header with a size")
+        raise FilmError(f"{path}: damaged JPEG: no frame header with a size")
     return size
