@@ -62,8 +62,11 @@ class Cohort:
                 raise ValueError(f"column {name} has {len(getattr(self, name))} rows for {n} films")
         if self.labels.shape[1] != len(self.findings):
             raise ValueError(f"{self.labels.shape[1]} label columns for {len(self.findings)} findings")
-        if len(self.reference) and not 0 <= self.reference.image.max() < n:
-            raise ValueError(f"a reference box names film {self.reference.image.max()} of {n}")
+        named = (("film", self.reference.image, n), ("finding", self.reference.finding, len(self.findings)))
+        for what, numbers, n_known in named:
+            unknown = numbers[(numbers < 0) | (numbers >= n_known)]
+            if len(unknown):
+                raise ValueError(f"a reference box names {what} {unknown[0]} of {n_known}")
         self._refuse_shared_patients()
 
     def _refuse_shared_patients(self) -> None:
