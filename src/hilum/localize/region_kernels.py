@@ -325,10 +325,12 @@ def peak_pixels(heatmap, y, x):
     largest = surface.cell_max.max()
     below = np.nextafter(largest, -np.inf)
     found, n_found = np.empty((64, 2), np.int64), 0
+    if largest <= surface.cell_min.min():
+        return found[:0]
     rows = np.empty((2, whole_vectors(np.max(np.diff(y.start)))), np.int32)
     for gy in range(len(y.node)):
         for gx in range(len(x.node)):
-            if surface.cell_max[gy, gx] < largest - surface.slack or largest <= surface.cell_min.min():
+            if surface.cell_max[gy, gx] < largest - surface.slack:
                 continue
             above(surface, gy, gx, below, rows, 0)
             for row in range(y.start[gy + 1] - y.start[gy]):

@@ -35,7 +35,7 @@ class Cut:
 def static_band(low: float, high: float) -> tuple[Cut, ...]:
     """Pixels with low <= v <= high; the hottest are left out, so that a component may be a ring.
 
-    Source: Gascoigne-Burns and Katsigiannis 2021, section IV, with [60, 180] and [180, 255].
+    Source: Gascoigne-Burns and Katsigiannis 2021, section II-E, with [60, 180] and [180, 255].
     """
     if not 0 <= low <= high <= 255:
         raise ValueError(f"static_band({low:g}, {high:g}): the ends must rise and lie in 0 to 255")
@@ -64,7 +64,7 @@ def dynamic(percentile: float) -> tuple[Cut, ...]:
 
     The percentile interpolates linearly between neighbouring pixels, as numpy's does.
 
-    Source: Gascoigne-Burns and Katsigiannis 2021, section IV; 87.5 is its choice.
+    Source: Gascoigne-Burns and Katsigiannis 2021, section II-E; 87.5 is its choice (section III-C).
     """
     if not 0 < percentile < 100:
         raise ValueError(f"dynamic({percentile:g}): the percentile must lie between 0 and 100, as 87.5 does")
