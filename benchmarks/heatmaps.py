@@ -22,7 +22,7 @@ from hilum.models.classifier import AveragePooling
 from timing import machine, n_rounds, rounds
 
 SIDE = 224
-CASES = (("densenet121", 1), ("densenet121", 8), ("efficientnet_lite0", 1), ("efficientnet_lite0", 8))
+CASES = (("densenet121", 1), ("densenet121", 8), ("efficientnet_lite0", 1))
 AGREED = 1e-5
 """Greatest difference of two maps in [0, 1] that counts as the same map."""
 
@@ -125,7 +125,7 @@ def main() -> None:
     packages = machine("hilum", "torch", "timm", "grad-cam", "torchcam", "numpy")
     print(f"{packages}; {torch.get_num_threads()} threads; medians of {n} rounds after 2")
     agreed = [measure(backbone, n_films, n) for backbone, n_films in CASES]
-    assert len(agreed) == len(CASES) == 4
+    assert len(agreed) == len(CASES) == 3
     if not all(agreed):
         raise SystemExit(f"maps differ by more than {AGREED}")
 
