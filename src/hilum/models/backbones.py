@@ -1,5 +1,6 @@
 """timm networks up to their last feature map, as named blocks from stem to end."""
 
+import difflib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -71,8 +72,9 @@ def backbone_from(
         WeightsError: The state is of another network.
     """
     architecture = name.partition(".")[0]
-    if architecture not in timm.list_models():
-        near = timm.list_models(f"*{architecture[:8]}*")[:5]
+    known_to_timm = timm.list_models()
+    if architecture not in known_to_timm:
+        near = difflib.get_close_matches(architecture, known_to_timm, n=5)
         raise ValueError(f"timm has no network {name!r}; near: {', '.join(near) or 'none'}")
     family = next((known for known in FAMILIES if architecture.startswith(known)), architecture)
     split = pick(FAMILIES, family, "family of networks")

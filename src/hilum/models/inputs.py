@@ -33,6 +33,8 @@ def _placed(
     grey: Float[Tensor, "n 1 s s"], affine: Float[Tensor, "n 2 3"], input_hw: tuple[int, int]
 ) -> Float[Tensor, "n 1 h w"]:
     height, width = input_hw
+    if not len(grey):  # torch makes no grid for an empty batch
+        return grey.new_zeros(0, 1, height, width)
     side = grey.shape[-1]
     linear = affine[:, :, :2] * affine.new_tensor([width / side, height / side])
     shift = affine.new_tensor([width, height]) / 2

@@ -45,9 +45,12 @@ def read_header(path: Path) -> dict[str, Any]:
         raise WeightsError(f"{path}: no such weights file")
     try:
         with safe_open(path, "pt") as stream:
-            return json.loads((stream.metadata() or {})["hilum"])
+            header = json.loads((stream.metadata() or {})["hilum"])
+        if not isinstance(header, dict):
+            raise ValueError("its header is no table")
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise WeightsError(f"{path}: no weights file of hilum ({error}); it must be safetensors") from error
+    return header
 
 
 def load_into(path: Path, model: nn.Module) -> None:
