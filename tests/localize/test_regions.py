@@ -4,8 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-from skimage.filters import threshold_otsu
-from skimage.measure import label, regionprops
 
 from hilum.localize import COMPONENTS, THRESHOLDS, BoxRule, boxes_from, peaks_from, sweep_from
 from hilum.localize.regions import MAP_SIZES
@@ -24,7 +22,7 @@ def box(heatmap: np.ndarray, hw: tuple[int, int], threshold: str, component: str
     return at_input(heatmap, hw, BoxRule(threshold, component, "input"))[0][:, :4].tolist()
 
 
-# By hand. A 2 x 2 map with one warm corner, enlarged to 4 x 4, is the product of (0, 1/4, 3/4, 1) with itself.
+# By hand. A 2 x 2 map with one warm corner, enlarged to 4 x 4: the product of (0, 1/4, 3/4, 1) with itself.
 CORNER = np.array([[0.0, 0.0], [0.0, 1.0]])
 
 
