@@ -25,7 +25,7 @@ def cam(
         raise TypeError(
             f"{type(model).__name__} has no CAM: its head is not linear in the pooled map; use gradcam"
         )
-    return torch.einsum("nduv,cd->ncuv", captured.activations, model.map_weights[findings])
+    return torch.einsum("nduv,cd->ncuv", captured.activations, model.map_weights.detach()[findings])
 
 
 def grad_cam(
