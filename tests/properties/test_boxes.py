@@ -1,11 +1,14 @@
 """What holds for every pair of boxes, with pixels counted one by one as the judge."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hilum.boxes import area, clip, intersection, moved, paired_iobb, paired_iou
+
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no failure."""
 
 SIDE = 16
 corners = st.integers(-4, SIDE + 4)
@@ -27,6 +30,7 @@ def _pixels(box: np.ndarray) -> np.ndarray:
     return (column >= x_min) & (column < x_max) & (row >= y_min) & (row < y_max)
 
 
+@PATIENT
 @given(whole_boxes, whole_boxes)
 def test_areas_are_counts_of_pixels(first, second) -> None:
     a, b = _pixels(first), _pixels(second)
@@ -36,6 +40,7 @@ def test_areas_are_counts_of_pixels(first, second) -> None:
     np.testing.assert_allclose(paired_iobb(first, second), (a & b).sum() / max(a.sum(), 1), rtol=1e-12)
 
 
+@PATIENT
 @given(whole_boxes)
 def test_clipping_keeps_the_pixels_inside_the_frame(box) -> None:
     row, column = np.mgrid[-8 : SIDE + 8, -8 : SIDE + 8]
@@ -45,6 +50,7 @@ def test_clipping_keeps_the_pixels_inside_the_frame(box) -> None:
     np.testing.assert_array_equal(clip(cut, (SIDE, SIDE // 2)), cut)
 
 
+@PATIENT
 @given(boxes, boxes)
 def test_overlaps_are_shares(first, second) -> None:
     iou, iobb = paired_iou(first, second), paired_iobb(first, second)
@@ -54,6 +60,7 @@ def test_overlaps_are_shares(first, second) -> None:
     np.testing.assert_array_equal(paired_iou(first, first), area(first) > 0)
 
 
+@PATIENT
 @given(
     whole_boxes,
     whole_boxes,

@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hilum.boxes import moved
 from hilum.data.geometry import Augmentation, Geometry, augmented, composed, input_to_frame, inverted
 from hilum.models import network_input
+
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no failure."""
 
 sides = st.integers(1, 512)
 geometries = st.tuples(sides, sides, sides).map(sorted).map(lambda ascending: Geometry(*ascending))
@@ -32,6 +35,7 @@ def _drawn(geometry, augmentation, frame_hw, seed) -> np.ndarray:
     return augmented(geometry, augmentation, frame_hw, seed, 0, np.arange(3))
 
 
+@PATIENT
 @given(geometries, TURNED, frames, st.integers(0, 2**32))
 def test_there_and_back_is_the_identity(geometry, augmentation, frame_hw, seed) -> None:
     affine = _drawn(geometry, augmentation, frame_hw, seed)
@@ -40,6 +44,7 @@ def test_there_and_back_is_the_identity(geometry, augmentation, frame_hw, seed) 
     np.testing.assert_allclose(inverted(inverted(affine)), affine, atol=1e-7)
 
 
+@PATIENT
 @given(geometries, TURNED, UNTURNED, frames, st.integers(0, 2**32))
 def test_a_composed_affine_is_undone_in_reverse(geometry, first, second, frame_hw, seed) -> None:
     outer, inner = _drawn(geometry, first, frame_hw, seed), _drawn(geometry, second, frame_hw, seed + 1)
@@ -54,6 +59,7 @@ boxes = st.tuples(*[st.floats(0, 1)] * 4).map(
 )
 
 
+@PATIENT
 @given(geometries, UNTURNED, frames, st.integers(0, 2**32), boxes)
 def test_boxes_come_back_to_where_they_were(geometry, augmentation, frame_hw, seed, box) -> None:
     affine = _drawn(geometry, augmentation, frame_hw, seed)
@@ -64,6 +70,7 @@ def test_boxes_come_back_to_where_they_were(geometry, augmentation, frame_hw, se
     np.testing.assert_allclose(moved(there, affine), xyxy, atol=1e-7 * max(frame_hw))
 
 
+@PATIENT
 @given(geometries, TURNED, frames, st.integers(0, 2**32), boxes)
 def test_a_turned_box_comes_back_as_a_hull(geometry, augmentation, frame_hw, seed, box) -> None:
     affine = _drawn(geometry, augmentation, frame_hw, seed)
@@ -109,7 +116,7 @@ def _placed_blobs(affine: np.ndarray, geometry: Geometry) -> tuple[np.ndarray, n
     return _centre_of_mass(images), expected
 
 
-@settings(max_examples=40, deadline=None)
+@settings(PATIENT, max_examples=40)
 @given(
     st.sampled_from([Geometry(64, 64, STORE), Geometry(64, 72, STORE), Geometry(STORE, STORE, STORE)]),
     st.sampled_from([0.0, 1.0]),
