@@ -17,6 +17,9 @@ MAX_PIXELS = 40_000_000
 MAX_BYTES = 8 * MAX_PIXELS
 """Four channels of 16 bits, not compressed; checked before the file is read."""
 
+MAX_PARTS = 100_000
+"""Chunks or segments of one file; to walk through more takes seconds, and no camera writes them."""
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _JPEG_SIZE_MARKERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -103,14 +106,16 @@ def _checked_size(content: bytes, path: Path) -> tuple[int, int]:
 def _png_size(content: bytes, path: Path) -> tuple[int, int]:
     """Walks the chunks: a cut or altered file fails a checksum here and not silently in the decoder."""
     place, size = len(_PNG), None
-    while place + 12 <= len(content):
+    for _ in range(MAX_PARTS):
+        if place + 12 > len(content):
+            break
         length, kind = struct.unpack_from(">I4s", content, place)
         end = place + 12 + length
         if end > len(content):
             break
         (checksum,) = struct.unpack_from(">I", content, end - 4)
         if zlib.crc32(content[place + 4 : end - 4]) != checksum:
-            raise FilmError(f"{path}: damaged PNG: a checksum does not match")
+            raise FilmError(f"{path}: damaged PNG: a checksum does not match; copy it again")
         if kind == b"IHDR" and length == 13:
             width, height = struct.unpack_from(">II", content, place + 8)
             size = (height, width)
@@ -121,13 +126,15 @@ def _png_size(content: bytes, path: Path) -> tuple[int, int]:
                 raise FilmError(f"{path}: a PNG of {size[1]} x {size[0]} pixels holds no film")
             return size
         place = end
-    raise FilmError(f"{path}: truncated PNG: it ends before its last chunk")
+    raise FilmError(f"{path}: truncated PNG: its last chunk was not found; copy it again")
 
 
 def _jpeg_size(content: bytes, path: Path) -> tuple[int, int]:
     """Height and width from the frame header of a JPEG file that ends as it should."""
     place, size = 2, None
-    while place + 9 <= len(content) and content[place] == 0xFF:
+    for _ in range(MAX_PARTS):
+        if place + 9 > len(content) or content[place] != 0xFF:
+            break
         marker, length = content[place + 1], int.from_bytes(content[place + 2 : place + 4], "big")
         if marker == 0xFF:  # a marker may be preceded by any number of fill bytes
             place += 1
@@ -136,11 +143,9 @@ def _jpeg_size(content: bytes, path: Path) -> tuple[int, int]:
             size = struct.unpack_from(">HH", content, place + 5)
         elif marker == _JPEG_SCAN:  # the end is looked for after it: a thumbnail has an end of its own
             if content.rfind(b"\xff\xd9", place) < 0:
-                raise FilmError(f"{path}: truncated JPEG: its end marker is missing")
-            break
+                raise FilmError(f"{path}: truncated JPEG: its end marker is missing; copy it again")
+            if size is None or 0 in size:
+                raise FilmError(f"{path}: damaged JPEG: no frame header with a size; copy it again")
+            return size
         place += 2 + length
-    else:
-        raise FilmError(f"{path}: damaged or truncated JPEG: it has no pixels")
-    if size is None or 0 in size:
-        raise FilmError(f"{path}: damaged JPEG: no frame header with a size")
-    return size
+    raise FilmError(f"{path}: damaged or truncated JPEG: its pixels were not found; copy it again")
