@@ -54,8 +54,8 @@ def test_no_film(nih_layout) -> None:
     assert text_from(census).startswith("ChestX-ray14: 0 of 0 films on disk")
 
 
-def test_the_real_census(nih_sample) -> None:
-    census = census_from(load(nih_sample))
+def test_the_real_census(real) -> None:
+    census = census_from(real)
     assert census["films"]["all"] == {"listed": 112_120, "on_disk": 593}
     assert census["boxes"]["listed"] == 984
     assert census["boxed_films"]["listed"] == 880

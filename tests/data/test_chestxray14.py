@@ -291,12 +291,8 @@ COUNTS = {  # all, train_val list, test list
 }
 
 
-@pytest.fixture(scope="module")
-def real(nih_sample):
-    return load(nih_sample, tuple(COUNTS))
-
-
 def test_real_labels(real) -> None:
+    assert real.findings == tuple(COUNTS)
     assert len(COUNTS) == 15
     sides = (np.ones(len(real), bool), real.split == "train", real.split == "test")
     for column, (finding, expected) in enumerate(COUNTS.items()):

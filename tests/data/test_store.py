@@ -286,11 +286,8 @@ def test_where_stores_lie(monkeypatch, tmp_path) -> None:
         assert cache_folder() == Path.home() / ".cache" / "hilum"
 
 
-def test_a_store_of_the_real_sample(nih_sample) -> None:
-    from hilum.data.chestxray14 import load
-
-    cohort = load(nih_sample)
-    some = cohort.rows(np.flatnonzero(cohort.on_disk)[:12])
+def test_a_store_of_the_real_sample(real) -> None:
+    some = real.rows(np.flatnonzero(real.on_disk)[:12])
     built: PixelStore = build(some, 64)
     assert built.failures == {}
     assert built.pixels.mean() > 50
