@@ -108,14 +108,19 @@ def measure(backbone: str, n_films: int, n: int) -> bool:
         ("ours, map resolution / one forward", rounds(made.ours, made.forward, n), "<= 1.03", None),
         ("ours, input size / one forward", rounds(made.ours_enlarged, made.forward, n), "<= 1.06", enlarging),
         # heavy peers in rounds of their own: their graphs empty the caches of whatever follows
-        ("torchcam x 14 / ours", rounds(made.torchcam, made.ours, n), ">= 1.12", torchcam),
-        ("pytorch-grad-cam x 14 / ours", rounds(made.pytorch_grad_cam, made.ours, n), ">= 35", gradcam),
+        ("torchcam x 14 / ours, map resolution", rounds(made.torchcam, made.ours, n), ">= 1.12", torchcam),
+        (
+            "pytorch-grad-cam x 14 / ours, input size",
+            rounds(made.pytorch_grad_cam, made.ours_enlarged, n),
+            ">= 35",
+            gradcam,
+        ),
     ]
     print(f"\n{backbone}, {SIDE} px, batch {n_films}: Grad-CAM of {len(CHESTXRAY14)} findings")
-    print(f"  {'':36}{'ratio (least to greatest)':>28}{'goal':>10}{'ms':>10}{'of ms':>10}{'difference':>13}")
+    print(f"  {'':40}{'ratio (least to greatest)':>28}{'goal':>10}{'ms':>10}{'of ms':>10}{'difference':>13}")
     for name, ratio, goal, apart in rows:
         times = f"{ratio.baseline_s * 1e3:>10.1f}{ratio.ours_s * 1e3:>10.1f}"
-        print(f"  {name:36}{ratio!s:>28}{goal:>10}{times}{'' if apart is None else f'{apart:.1e}':>13}")
+        print(f"  {name:40}{ratio!s:>28}{goal:>10}{times}{'' if apart is None else f'{apart:.1e}':>13}")
     return max(enlarging, gradcam, torchcam) <= AGREED
 
 
