@@ -1,115 +1,57 @@
 """Percentiles of the pixels of a bilinearly enlarged map, without building it; compiled.
 
-Only counts are needed. A quick estimate of the count brackets the level, the pixels in the bracket are
-collected, the others only counted, and the wanted one is selected: the exact pixel, not an estimate.
+Only counts are needed. Two levels with the wanted pixel between them are drawn together until few pixels lie
+between; these are collected, and the wanted one is selected: the exact pixel, not an estimate.
 """
 
 import numpy as np
 
 from hilum.jit import compiled
-from hilum.localize.surface_kernels import above, corners, value, whole_vectors
+from hilum.localize.surface_kernels import above, value, whole_vectors
 
 N_CANDIDATES = 4096
-"""Pixels that are selected among; a bracket with more, as on a plateau, is halved first."""
+"""So few pixels are selected among."""
+
+N_SECANTS = 12
+"""Steps that trust the count to fall smoothly; where many pixels are equal it does not."""
 
 
 @compiled
-def _estimate(surface, level, n_sampled):
-    """About how many pixels exceed a level, from some rows of each cell; decides speed, never the result."""
-    heatmap, y, x, cell_min, cell_max, _ = surface
-    total = 0.0
-    for gy in range(len(y.node)):
-        n_rows = y.start[gy + 1] - y.start[gy]
-        first_part = y.part[y.start[gy]] - 0.5 * y.step
-        row_step = n_rows * y.step / n_sampled
-        for gx in range(len(x.node)):
-            if cell_max[gy, gx] <= level:
-                continue
-            n_columns = x.start[gx + 1] - x.start[gx]
-            if cell_min[gy, gx] > level:
-                total += n_rows * n_columns
-                continue
-            a0, b0, a1, b1 = corners(heatmap, y, x, gy, gx)
-            left = x.part[x.start[gx]] - 0.5 * x.step
-            width = n_columns * x.step
-            scale = 65536.0 / width  # whole numbers can be added in any order, hence on vectors
-            length = 0
-            for k in range(n_sampled):
-                part = first_part + (k + 0.5) * row_step
-                a = a0 + (a1 - a0) * part
-                d = b0 + (b1 - b0) * part - a
-                reach = np.divide(level - a, d) - left
-                reach = reach if reach < width else width
-                reach = reach if reach > 0.0 else 0.0
-                length += np.int32((reach if d < 0 else width - reach) * scale)
-            total += length / 65536.0 * n_columns * n_rows / n_sampled
-    return total
-
-
-@compiled
-def _guess(surface, n_above):
-    """A level that about so many pixels exceed, and how far from it the exact one may lie.
-
-    Regula falsi with the Illinois halving, on the estimated count; then one step on a better estimate.
-    """
-    n_pixels = surface.y.start[-1] * surface.x.start[-1]
-    low, high = surface.cell_min.min(), surface.cell_max.max()
-    f_low, f_high = float(n_pixels - n_above), -float(n_above)
-    level, f, before, f_before = high, f_high, low, f_low
-    for _ in range(24):
-        if abs(f) < n_pixels / 1024:
-            break
-        before, f_before = level, f
-        level = (low * f_high - high * f_low) / (f_high - f_low)
-        f = _estimate(surface, level, 8) - n_above
-        if f > 0:
-            low, f_low, f_high = level, f, 0.5 * f_high
-        else:
-            high, f_high, f_low = level, f, 0.5 * f_low
-    rise = abs(f - f_before)
-    width = abs(level - before) / rise if rise > 0 else 0.0
-    level += (_estimate(surface, level, 64) - n_above) * width
-    return level, (32 + n_pixels / 4096) * width
-
-
-@compiled
-def _tally(surface, low, high, found, rows):
-    """How many pixels exceed `high`, and how many more `low`; collects these while there is room."""
+def _count(surface, level, rows):
+    """How many pixels exceed a level; `rows` is scratch."""
     _, y, x, cell_min, cell_max, slack = surface
-    n_above, n_inside, n_found = 0, 0, 0
+    n_above = 0
     for gy in range(len(y.node)):
         n_rows = y.start[gy + 1] - y.start[gy]
         for gx in range(len(x.node)):
-            if cell_max[gy, gx] < low - slack:
+            if cell_max[gy, gx] < level - slack:
                 continue
-            if cell_min[gy, gx] > high + slack:
+            if cell_min[gy, gx] > level + slack:
                 n_above += n_rows * (x.start[gx + 1] - x.start[gx])
+                continue
+            above(surface, gy, gx, level, rows, 0)
+            for row in range(n_rows):
+                n_above += rows[1, row] - rows[0, row]
+    return n_above
+
+
+@compiled
+def _collect(surface, low, high, rows, found):
+    """Fills `found` with pixels above `low` and not above `high`, as many as there is room for."""
+    heatmap, y, x, cell_min, cell_max, slack = surface
+    n_found = 0
+    for gy in range(len(y.node)):
+        for gx in range(len(x.node)):
+            if cell_max[gy, gx] < low - slack or cell_min[gy, gx] > high + slack:
                 continue
             above(surface, gy, gx, low, rows, 0)
             above(surface, gy, gx, high, rows, 2)
-            n_low, n_high = 0, 0
-            for row in range(n_rows):
-                n_low += rows[1, row] - rows[0, row]
-                n_high += rows[3, row] - rows[2, row]
-            n_above += n_high
-            if n_low > n_high:
-                n_inside += n_low - n_high
-                n_found = _collect(surface, gy, gx, rows, found, n_found)
-    return n_above, n_inside
-
-
-@compiled
-def _collect(surface, gy, gx, rows, found, n_found):
-    """Adds the pixels of a cell in the first intervals but not in the second, while there is room."""
-    heatmap, y, x = surface.heatmap, surface.y, surface.x
-    for row in range(y.start[gy + 1] - y.start[gy]):
-        n_more = rows[1, row] - rows[0, row] - (rows[3, row] - rows[2, row])
-        if n_more > 0:
-            begin = rows[0, row] if rows[1, row] == rows[3, row] else rows[3, row]
-            for column in range(begin, min(begin + n_more, begin + len(found) - n_found)):
-                found[n_found] = value(heatmap, y, x, gy, gx, y.start[gy] + row, column)
-                n_found += 1
-    return n_found
+            for row in range(y.start[gy + 1] - y.start[gy]):
+                n_more = rows[1, row] - rows[0, row] - (rows[3, row] - rows[2, row])
+                begin = rows[0, row] if rows[1, row] == rows[3, row] else rows[3, row]
+                for column in range(begin, begin + min(n_more, len(found) - n_found)):
+                    found[n_found] = value(heatmap, y, x, gy, gx, y.start[gy] + row, column)
+                    n_found += 1
 
 
 @compiled
@@ -139,35 +81,32 @@ def order_statistic(surface, percentile):
     """The pixel at or just below a percentile, counted as numpy does; what exceeds it exceeds the percentile.
 
     numpy interpolates between this pixel and the next greater one, and no pixel lies between the two.
+    The two levels are drawn together by secants of the count, halved at an end that stays where it is
+    (regula falsi, Illinois), then by pixels from between them, of which a plateau has many.
     """
-    y, slack = surface.y, surface.slack
+    y = surface.y
     n_pixels = y.start[-1] * surface.x.start[-1]
-    n_above = n_pixels - 1 - int(np.floor((n_pixels - 1) * (percentile / 100)))
+    n_wanted = n_pixels - 1 - int(np.floor((n_pixels - 1) * (percentile / 100)))  # above the one sought
     found = np.empty(N_CANDIDATES)
     rows = np.empty((4, whole_vectors(np.max(np.diff(y.start)))), np.int32)
-    floor, ceiling = surface.cell_min.min() - slack, surface.cell_max.max() + slack
-    level, width = _guess(surface, n_above)
-    width = max(width, 1e-12 * (ceiling - floor))
-    low, high = max(floor, level - width), min(ceiling, level + width)
-    halving = False
-    while True:
-        above_high, inside = _tally(surface, low, high, found, rows)
-        if above_high <= n_above < above_high + inside:
-            floor, ceiling = low, high
-            if inside <= N_CANDIDATES:
-                rank = inside - 1 - (n_above - above_high)
-                return _ranked(found[:inside], rank)
-            if np.nextafter(ceiling, -np.inf) <= floor:
-                return ceiling
-            pivot = _ranked(found, N_CANDIDATES // 2)
-            low, high, halving = np.nextafter(pivot, -np.inf), pivot, True
-            continue
-        if above_high > n_above:
-            floor = high
+    low, high = surface.cell_min.min() - surface.slack, surface.cell_max.max() + surface.slack
+    n_low, n_high = n_pixels, 0  # the one sought is above low and not above high
+    f_low, f_high = float(n_low - n_wanted), n_high - n_wanted - 0.5  # of opposite signs, never 0
+    step = 0
+    while n_low - n_high > N_CANDIDATES:
+        if np.nextafter(high, -np.inf) <= low:
+            return high
+        if step < N_SECANTS:
+            level = (low * f_high - high * f_low) / (f_high - f_low)
         else:
-            ceiling = low
-        if inside:  # how dense the pixels lie there says where the wanted one is
-            level = high + (above_high - n_above) * (high - low) / inside
-        level, width = min(max(level, floor), ceiling), 4 * width
-        low, high = (floor, ceiling) if halving else (max(floor, level - width), min(ceiling, level + width))
-        halving = False
+            _collect(surface, low, high, rows, found)
+            level = _ranked(found, N_CANDIDATES // 2)
+        level = min(max(level, np.nextafter(low, np.inf)), np.nextafter(high, -np.inf))
+        n_above = _count(surface, level, rows)
+        if n_above > n_wanted:
+            low, n_low, f_low, f_high = level, n_above, float(n_above - n_wanted), 0.5 * f_high
+        else:
+            high, n_high, f_high, f_low = level, n_above, n_above - n_wanted - 0.5, 0.5 * f_low
+        step += 1
+    _collect(surface, low, high, rows, found)
+    return _ranked(found[: n_low - n_high], n_low - 1 - n_wanted)

@@ -59,34 +59,6 @@ def _record(pieces, n, row, start, end):
 @compiled
 def _split(pieces, n, top, height, rows):
     """Parts the rows of one cell into pieces, names each row's piece, and returns the new count of pieces."""
-    n_filled, n_touching, n_pixels = 0, 0, 0
-    left, right = np.int32(2**31 - 1), np.int32(0)
-    for row in range(height):
-        start, end, filled = rows[0, row], rows[1, row], rows[0, row] < rows[1, row]
-        n_filled += filled
-        n_pixels += end - start
-        left = min(left, start if filled else left)
-        right = max(right, end if filled else right)
-        rows[2, row] = n
-    for row in range(1, height):
-        filled = (rows[0, row] < rows[1, row]) & (rows[0, row - 1] < rows[1, row - 1])
-        n_touching += filled & (rows[0, row] <= rows[1, row - 1]) & (rows[0, row - 1] <= rows[1, row])
-    if n_filled == 0:
-        return n
-    if n_filled - n_touching > 1:
-        return _split_rows(pieces, n, top, height, rows)
-    row = 0
-    while rows[0, row] >= rows[1, row]:
-        row += 1
-    _record(pieces, n, top + row, rows[0, row], rows[1, row])
-    pieces.n_pixels[n] = n_pixels
-    pieces.box[n, 0], pieces.box[n, 2], pieces.box[n, 3] = left, right, top + row + n_filled
-    return n + 1
-
-
-@compiled
-def _split_rows(pieces, n, top, height, rows):
-    """`_split` for a cell with several pieces, row by row."""
     n -= 1
     for row in range(height):
         start, end = rows[0, row], rows[1, row]

@@ -1,7 +1,7 @@
 """Thresholds by name: which part of a heatmap's range belongs to the mask.
 
 Levels count 0 to 255, as the papers do: v = 255 times the map in [0, 1], never rounded to whole numbers.
-Rounding keeps fewer than a fifth of the boxes.
+Rounding it leaves fewer than a fifth of the boxes as they are.
 """
 
 import inspect
@@ -52,7 +52,7 @@ def level(low: float) -> tuple[Cut, ...]:
 def two_level(low: float, high: float) -> tuple[Cut, ...]:
     """Pixels with v >= low and, as a second mask, those with v >= high; each gives its own boxes.
 
-    Source: Wang et al., CVPR 2017 (arXiv:1705.02315), section 4, with 60 and 180.
+    Source: Wang et al., CVPR 2017 (arXiv:1705.02315), "Bounding Box Generation", with 60 and 180.
     """
     if not 0 <= low < high <= 255:
         raise ValueError(f"two_level({low:g}, {high:g}): the levels must rise and lie in 0 to 255")
@@ -84,7 +84,7 @@ def fraction(low: float) -> tuple[Cut, ...]:
 def otsu() -> tuple[Cut, ...]:
     """Pixels above the level that best parts the map in two, from a histogram of 256 bins.
 
-    Source: Otsu 1979, equation 12. The level is the centre of its bin, as in scikit-image.
+    Source: Otsu 1979. The level is the centre of its bin, as in scikit-image.
     """
     return (Cut(math.nan, of="otsu"),)
 
@@ -92,7 +92,7 @@ def otsu() -> tuple[Cut, ...]:
 def otsu_level(unit: Float[np.ndarray, "h w"]) -> float:
     """Otsu's level of an enlarged map in [0, 1].
 
-    Source: Otsu 1979, equation 12: the cut between bins with the greatest variance between the two sides.
+    Source: Otsu 1979, the between-class variance: n_0 n_1 (m_0 - m_1)^2 of the two sides is greatest.
     A flat map has no second side: its one value.
 
     Example:
