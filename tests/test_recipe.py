@@ -19,6 +19,10 @@ MISTAKES = [
     ({"localize.thresholds": "['dynamic(180)']"}, r"\[localize\]"),
     ({"localize.map_size": "'film'"}, r"\[localize\] map_size"),
     ({"epochs": "2"}, "write section.key=value"),
+    ({"training.crop_aspect": "[0, 1]"}, r"crop_aspect: write \[low, high\] with 0 < low <= high"),
+    ({"training.crop_area": "[0.9, 0.5]"}, r"crop_area: write \[low, high\]"),
+    ({"training.crop_area": "[0.5, 2]"}, "crop_area: a crop is at most the whole film"),
+    ({"training.epochs": "0"}, r"demo\.toml, with training\.epochs=0 laid over it: "),
 ]
 
 

@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from hilum.data import DATASETS
 from hilum.data.geometry import Augmentation, Geometry
@@ -21,6 +29,22 @@ SHIPPED = Path(__file__).parent / "recipes"
 Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
+
+
+def _rising(pair: tuple[float, float]) -> tuple[float, float]:
+    if not 0 < pair[0] <= pair[1]:
+        raise ValueError("write [low, high] with 0 < low <= high")
+    return pair
+
+
+def _at_most_one(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[1] > 1:
+        raise ValueError("a crop is at most the whole film: high <= 1")
+    return pair
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_rising)]
+Area = Annotated[Range, AfterValidator(_at_most_one)]
 
 
 class Section(BaseModel):
@@ -84,8 +108,8 @@ class TrainingSettings(Section):
     frozen_blocks: Count = 0
     flip: Annotated[float, Field(ge=0, le=1)] = 0.0
     rotate_degrees: Annotated[float, Field(ge=0, le=180)] = 0.0
-    crop_area: tuple[float, float] = (1.0, 1.0)
-    crop_aspect: tuple[float, float] = (1.0, 1.0)
+    crop_area: Area = (1.0, 1.0)
+    crop_aspect: Range = (1.0, 1.0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: Count = 0
 
@@ -235,7 +259,9 @@ def _validated(content: dict[str, Any], name: str, changes: Mapping[str, str]) -
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
-        raise RecipeError(f"{name}: {_explained(error)}") from error
+        dotted = ".".join(map(str, error.errors()[0]["loc"][:2]))
+        source = f"{name}, with {dotted}={changes[dotted]} laid over it" if dotted in changes else name
+        raise RecipeError(f"{source}: {_explained(error)}") from error
 
 
 def _value(text: str) -> Any:
@@ -257,6 +283,8 @@ def _explained(error: ValidationError) -> str:
         return f"{where}: unknown {'key' if len(place) > 1 else 'section'}; {hint}"
     if first["type"] == "missing":
         return f"{where}: missing"
+    if "ctx" in first and "error" in first["ctx"]:  # our own words, which already say what was found
+        return f"{where}: {first['ctx']['error']}"
     return f"{where}: {first['msg']}, found {first['input']!r}"
 
 

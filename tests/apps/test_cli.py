@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -49,6 +50,8 @@ def test_help_names_every_command_and_every_exit_code() -> None:
         (["study", "small", "--data", "nowhere", "--out", "x"], 4, "no such folder"),
         (["data", "check", "nowhere"], 4, "no such folder"),
         (["data", "check", ".", "--dataset", "chestxray"], 2, "did you mean 'chestxray14'"),
+        (["data", "store", ".", "--dataset", "rsna"], 2, "known: chestxray14"),
+        (["study", "small", "--data", ".", "--out", "x", "--set", "training.crop_area=[0,1]"], 2, "0 < low"),
         (["score", "nowhere"], 1, "not a run folder"),
         (["data", "phantom", "x", "--films", "0"], 2, "at least 1 film"),
         (["explain", "nowhere", "--findings", "some"], 2, "'boxed' or 'all'"),
@@ -82,6 +85,13 @@ def test_data_check_reads_for_people_and_machines(phantoms: Path) -> None:
     census = json.loads(hilum("data", "check", phantoms, "--json").stdout)
     assert census["films"]["all"] == {"listed": 80, "on_disk": 80}
     assert len(census["findings"]) == 14
+
+
+def test_a_reader_that_leaves_early_breaks_nothing(phantoms: Path) -> None:
+    command = f"{shlex.join(HILUM)} data check {phantoms} --json | head -c 10; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert done.stdout.splitlines()[-1] in ("0", "141")  # 0 where all was written before the reader left
 
 
 def test_phantom_store_and_study_through_the_command_line(tiny_recipe: Path, tmp_path: Path) -> None:

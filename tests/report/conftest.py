@@ -70,7 +70,7 @@ def example():
             "predicted": np.array([[60.0, 0.0, 100.0, 40.0]]),
             "reference": np.array([[50.0, 10.0, 90.0, 50.0]]),
             "iou": 0.4,
-            "name": "00000001_000.png",
+            "name": "00090001_000.png",
         }
         return Example(**{**values, **changes})
 
@@ -112,8 +112,8 @@ def record(scores, example):
                 },
             ],
             "scores": scores,
-            "examples": [example(), example(iou=0.1, name="00000002_000.png"), example(finding="Nodule")],
-            "failures": [("00000009_000.png", "the file is truncated")],
+            "examples": [example(), example(iou=0.1, name="00090002_000.png"), example(finding="Nodule")],
+            "failures": [("00090009_000.png", "the file is truncated")],
             "headline": ("cam", RULES[0]),
             "probabilities": probabilities,
             "labels": labels,

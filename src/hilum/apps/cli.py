@@ -15,6 +15,7 @@ from hilum import __version__
 from hilum.errors import HilumError, RecipeError, UsageError
 
 if TYPE_CHECKING:
+    from hilum.data import Cohort
     from hilum.study import Outcome
 
 SOME_FAILED = 3
@@ -143,15 +144,9 @@ def check(
     folder
         Holds the tables; films may lie in any folder below it.
     """
-    from hilum.data import DATASETS
     from hilum.data.census import census_from, text_from
-    from hilum.lookup import pick
 
-    try:
-        load = pick(DATASETS, dataset, "dataset")
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    census = census_from(load(folder))
+    census = census_from(_cohort(folder, dataset))
     _print(census if json_ else text_from(census))
     return 0
 
@@ -206,16 +201,26 @@ def store(
         Holds the tables and the films.
     """
     from hilum.apps.progress import Shown
-    from hilum.data import DATASETS
     from hilum.data import store as stores
 
-    cohort = DATASETS[dataset](folder)
+    cohort = _cohort(folder, dataset)
     with Shown(quiet=quiet) as show:
         built = stores.build(cohort.rows(cohort.on_disk), size, show("decode films"))
     if verify:
         stores.verify(built)
     _print(str(built.folder))
     return _failed(built.failures)
+
+
+def _cohort(folder: Path, dataset: str) -> "Cohort":
+    from hilum.data import DATASETS
+    from hilum.lookup import pick
+
+    try:
+        load = pick(DATASETS, dataset, "dataset")
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return load(folder)
 
 
 def _stage(name: str, run: Path, *, quiet: bool, all_findings: bool = False) -> int:
@@ -272,11 +277,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         signal.signal(number, _stop)
     try:
         code = app(arguments, exit_on_error=False, print_error=True, result_action="return_value")
+        sys.stdout.flush()
     except CycloptsError:
         code = UsageError.exit_code
     except HilumError as error:
         print(f"hilum: {error.code}: {error}", file=sys.stderr)  # noqa: T201
         code = error.exit_code
+    except BrokenPipeError:  # whoever read the output has seen enough, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 128 + signal.SIGPIPE
     except _Stopped as stopped:
         print("hilum: stopped; the same command continues", file=sys.stderr)  # noqa: T201
         code = 128 + int(stopped.args[0])

@@ -1,5 +1,6 @@
 """The explaining stage: weights and films -> `probabilities.csv` and raw heatmaps, part by part."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from hilum.data.cohort import Cohort
 from hilum.data.geometry import input_to_frame
 from hilum.data.metadata import metadata_from
 from hilum.data.store import Progress, silent
-from hilum.files import demand_space
+from hilum.files import demand_space, sha256, write_text
 from hilum.recipe import Recipe
 from hilum.study.folder import RunFolder, write_csv
 from hilum.study.heatmap_files import part_path, write_array, write_index
@@ -48,6 +49,7 @@ def explain(
     pairs = [wanted[np.isin(wanted[:, 0], part)] for part in parts]
     metadata = metadata_from(cohort, scaling)
     demand_space(folder.path, len(wanted) * len(methods) * _map_bytes(model, geometry.input_hw))
+    _drop_parts_of_other_weights(folder)
     for number, part in enumerate(parts):
         targets = [part_path(folder, method, number) for method in methods]
         likely_path = folder.probability_part(number)
@@ -70,6 +72,15 @@ def explain(
     for method in methods:
         write_index(folder, method, cohort, pairs, affine)
     _write_probabilities(folder, cohort, rows, len(parts))
+
+
+def _drop_parts_of_other_weights(folder: RunFolder) -> None:
+    """Parts are taken up again only where this very network made them."""
+    mark, weights = folder.heatmaps / "weights.sha256", sha256(folder.weights)
+    if mark.exists() and mark.read_text(encoding="utf-8").strip() != weights:
+        shutil.rmtree(folder.heatmaps)
+        shutil.rmtree(folder.probability_part(0).parent, ignore_errors=True)
+    write_text(mark, weights + "\n")
 
 
 def _holds(path: Path, n_rows: int) -> bool:

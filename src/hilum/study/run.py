@@ -57,7 +57,7 @@ def study(
     films = open_films(data, resolved.data)
     from hilum.study.train import check
 
-    check(resolved)
+    check(resolved, trained=RunFolder(out).weights.exists())
     folder = _prepared(RunFolder(out), resolved, data, films)
     return _run(folder, resolved, films, STAGES, show, all_findings=False)
 

@@ -22,8 +22,12 @@ from hilum.training.fit import OPTIMISERS, SCHEDULES
 from hilum.training.losses import LOSSES
 
 
-def check(recipe: Recipe) -> None:
-    """Looks up everything that a recipe names, weights included, before any work is done.
+def check(recipe: Recipe, *, trained: bool) -> None:
+    """Looks up everything that a recipe names before any work is done.
+
+    Args:
+        recipe: What will be run.
+        trained: The run has its weights already: start weights are no longer needed.
 
     Raises:
         RecipeError: A name that does not exist.
@@ -39,7 +43,8 @@ def check(recipe: Recipe) -> None:
         backbone_from(recipe.model.backbone, recipe.model.map_stride)
     except ValueError as error:
         raise RecipeError(f"recipe {recipe.report.title!r}: {error}") from error
-    start_weights(recipe.model.backbone, recipe.model.weights)
+    if not trained:
+        start_weights(recipe.model.backbone, recipe.model.weights)
 
 
 def train(

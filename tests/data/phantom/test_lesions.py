@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from tests.data.phantom.conftest import healthy
 
 from hilum.data.phantom.film import LESIONS
-from tests.data.phantom.conftest import healthy
 
 MEDIAN_AREA = {
     "Nodule": 0.0046,

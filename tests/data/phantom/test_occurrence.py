@@ -39,7 +39,7 @@ def test_half_of_the_films_are_healthy_and_no_finding_is_rare(population) -> Non
 
 
 @pytest.mark.parametrize(
-    "pair", [("Atelectasis", "Effusion"), ("Cardiomegaly", "Edema"), ("Emphysema", "Pneumothorax")]
+    "pair", [("Fibrosis", "Pleural_Thickening"), ("Cardiomegaly", "Edema"), ("Emphysema", "Pneumothorax")]
 )
 def test_pairs_of_life_come_together(population, pair: tuple[str, str]) -> None:
     labels = population[0][population[0].any(axis=1)]

@@ -1,10 +1,10 @@
 """A healthy chest looks like one; filling takes air away."""
 
 import numpy as np
+from tests.data.phantom.conftest import SIZE, healthy
 
 from hilum.data.phantom.patient import film_of, patient_of
 from hilum.data.phantom.scene import developed
-from tests.data.phantom.conftest import SIZE, healthy
 
 
 def _film(patient: int, extra: float = 0.0) -> np.ndarray:

@@ -3,19 +3,17 @@
 from dataclasses import replace
 
 import numpy as np
+from tests.data.phantom.conftest import SIZE, healthy
 
 from hilum.data.phantom.patient import film_of, patient_of
 from hilum.data.phantom.things import stamped, things
-from tests.data.phantom.conftest import SIZE, healthy
 
 
 def _density(view: str) -> list[np.ndarray]:
     found = []
     for patient in range(40):
         film = replace(film_of(0, patient, 0), view=view)
-        found.append(
-            things(healthy(patient), patient_of(0, patient), film, np.random.default_rng(patient))
-        )
+        found.append(things(healthy(patient), patient_of(0, patient), film, np.random.default_rng(patient)))
     return found
 
 
