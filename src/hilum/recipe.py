@@ -106,6 +106,7 @@ class TrainingSettings(Section):
     monitor: Literal["val_auroc", "val_loss"] = "val_auroc"
     loss: str = "bce"
     frozen_blocks: Count = 0
+    start_at_prevalence: bool = False
     flip: Annotated[float, Field(ge=0, le=1)] = 0.0
     rotate_degrees: Annotated[float, Field(ge=0, le=180)] = 0.0
     crop_area: Area = (1.0, 1.0)

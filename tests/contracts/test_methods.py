@@ -24,6 +24,9 @@ class MaxPooling(LastMapClassifier):
     def blocks(self) -> list[nn.Module]:
         return [self.head, self.body]
 
+    def start_at(self, prevalence):
+        self.head.bias.data = torch.logit(prevalence)
+
     def activations(self, images):
         return self.body(images)
 

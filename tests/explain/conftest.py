@@ -36,6 +36,9 @@ class LogSumExp(LastMapClassifier):
     def blocks(self) -> list[nn.Module]:
         return [self.head, self.hidden, *reversed(list(self.body))]
 
+    def start_at(self, prevalence):
+        self.head.bias.data = torch.logit(prevalence)
+
     def activations(self, images):
         return self.body(images)
 

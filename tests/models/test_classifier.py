@@ -52,6 +52,13 @@ def test_without_metadata_they_change_nothing(images) -> None:
     assert torch.equal(model.map_weights, model.head.weight)
 
 
+def test_a_model_started_at_the_prevalence_answers_it(images) -> None:
+    model, prevalence = _model(), torch.tensor([0.01, 0.3])
+    torch.nn.init.zeros_(model.head.weight)
+    model.start_at(prevalence)
+    torch.testing.assert_close(model(images).sigmoid(), prevalence.expand(3, 2))
+
+
 def test_blocks_go_from_the_head_to_the_stem() -> None:
     model = _model()
     assert [*map(id, model.blocks)] == [id(model.head), id(model.backbone[1]), id(model.backbone[0])]

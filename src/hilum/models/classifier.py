@@ -26,6 +26,14 @@ class Classifier(nn.Module, ABC):
         """Parts that are frozen and unfrozen together, from the one nearest the logits to the stem."""
 
     @abstractmethod
+    def start_at(self, prevalence: Float[Tensor, " f"]) -> None:
+        """Makes an untrained model answer about the prevalence of each finding, above 0 and below 1.
+
+        Source: Lin et al. 2017 (arXiv:1708.02002), section 4.1. Otherwise the first epoch is spent on
+        learning that findings are rare.
+        """
+
+    @abstractmethod
     def forward(
         self, images: Float[Tensor, "n 3 h w"], metadata: Float[Tensor, "n 3"] | None = None
     ) -> Float[Tensor, "n f"]:
@@ -83,6 +91,11 @@ class AveragePooling(LastMapClassifier):
     def map_weights(self) -> Float[Tensor, "f d"]:
         """Weight of every channel of the map for every finding; the metadata's weights are left out."""
         return self.head.weight[:, : self.head.in_features - self.n_metadata]
+
+    def start_at(self, prevalence: Float[Tensor, " f"]) -> None:
+        """Sets the bias to the log-odds of the prevalence."""
+        with torch.no_grad():
+            self.head.bias.copy_(torch.logit(prevalence))
 
     def activations(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d u v"]:
         """The backbone's last feature map."""

@@ -2,9 +2,11 @@
 
 import json
 
+import numpy as np
 import torch
 
 from hilum import models
+from hilum.data import Cohort
 from hilum.data.metadata import fit_scaling, metadata_from
 from hilum.data.store import Progress, silent
 from hilum.errors import RecipeError
@@ -64,6 +66,9 @@ def train(
         start=recipe.model.weights,
     )
 
+    if settings.start_at_prevalence:
+        model.start_at(_prevalence(cohort))
+
     def side(name: str) -> FilmSet:
         rows = cohort.side(name)
         return FilmSet(pixels.store, pixels.rows[rows], cohort.labels[rows], metadata[rows], geometry)
@@ -92,3 +97,10 @@ def train(
     )
     write_text(folder.history, "".join(json.dumps(record) + "\n" for record in history))
     models.save(folder.weights, model, recipe.model.model_dump(exclude={"weights"}), geometry, scaling)
+
+
+def _prevalence(cohort: Cohort) -> torch.Tensor:
+    """Share of training films with each finding; one film more with and without it keeps it off 0 and 1."""
+    labels = cohort.labels[cohort.side("train")]
+    present, known = np.nansum(labels, axis=0), np.isfinite(labels).sum(axis=0)
+    return torch.from_numpy((present + 1) / (known + 2)).float()
