@@ -167,6 +167,14 @@ def test_height_and_width_are_never_exchanged(map_size) -> None:
     np.testing.assert_array_equal(xyxy, [[192, 0, 256, 48]])
 
 
+def test_at_the_frame_edges_are_whole_pixels_of_it() -> None:
+    maps, there = np.random.default_rng(2).normal(size=(9, 4, 8)).astype(np.float32), affine(4.0, 3.0)
+    _, xyxy, _ = boxes_from(maps, np.concatenate([there] * 9), (32, 64), BoxRule("dynamic(80)"), (96, 256))
+    assert len(xyxy) == 9
+    np.testing.assert_array_equal(xyxy, xyxy.round())
+    assert (xyxy % [4, 3, 4, 3]).any()
+
+
 def test_a_flipped_input_gives_the_mirrored_box() -> None:
     heatmap = np.random.default_rng(0).random((1, 7, 7), dtype=np.float32)
     rule = BoxRule("dynamic(87.5)")
