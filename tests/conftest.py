@@ -9,6 +9,17 @@ from jaxtyping import install_import_hook
 SOURCE = Path(__file__).parents[1] / "src"
 
 
+def _forget_stale_kernels() -> None:
+    """numba notices a change of a kernel's own file, not of the kernels that it calls in others."""
+    edited = max(path.stat().st_mtime for path in SOURCE.rglob("*_kernels.py"))
+    for index in SOURCE.rglob("*_kernels.*.nbi"):
+        if index.stat().st_mtime < edited:
+            index.unlink()
+
+
+_forget_stale_kernels()
+
+
 def _modules() -> list[str]:
     """Every module whose shapes are checked: not the fronts, and not kernels, which numba must read bare."""
     files = [

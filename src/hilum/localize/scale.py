@@ -1,5 +1,6 @@
 """Heatmaps brought to [0, 1] and to a size: the first step of localisation, and its reference."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -65,6 +66,7 @@ class Axis(NamedTuple):
     step: float
 
 
+@lru_cache(maxsize=256)  # a cohort has few sizes
 def axis_from(n_nodes: int, n_pixels: int) -> Axis:
     """The cells of `n_pixels` pixels that cover the same length as `n_nodes` nodes.
 
@@ -81,4 +83,7 @@ def axis_from(n_nodes: int, n_pixels: int) -> Axis:
     node = np.clip(before[start], 0, n_nodes - 1)
     part = place - np.repeat(node, np.diff(start, append=n_pixels))
     after = np.clip(before[start] + 1, 0, n_nodes - 1)
-    return Axis(np.append(start, n_pixels), node, after, np.append(part, np.zeros(16)), step)
+    axis = Axis(np.append(start, n_pixels), node, after, np.append(part, np.zeros(16)), step)
+    for array in axis[:4]:
+        array.setflags(write=False)  # everybody gets the same ones
+    return axis

@@ -41,7 +41,7 @@ def write_array(path: Path, array: np.ndarray) -> None:
 
 
 def write_index(
-    folder: RunFolder, method: str, cohort: Cohort, pairs: list[Int[np.ndarray, "k 2"]], affine: np.ndarray
+    folder: RunFolder, method: str, cohort: Cohort, pairs: list[Int[np.ndarray, "_ 2"]], affine: np.ndarray
 ) -> None:
     """One line a map; `pairs` holds (film row, finding column) part by part."""
     rows = (

@@ -1,0 +1,38 @@
+"""The page of a study says what was done, warns of what it may not be used for, and hides no box."""
+
+import numpy as np
+import pytest
+
+from hilum.errors import RunError
+from hilum.study.report import _best_iou, report
+
+
+def test_the_page_stands_alone_and_says_what_it_is(run) -> None:
+    run.folder.report.unlink()
+    summary = report(run.folder, run.recipe, run.films, run.pixels)
+    page = run.folder.report.read_text()
+    for words in ("Phantoms, not people", "80 of 80 films", "not for diagnosis", "Tiny"):
+        assert words in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "<script src" not in page
+    assert "<link" not in page
+    assert [row.metric for row in summary][:2] == ["auroc", "t_iou"]
+
+
+def test_an_unscored_run_is_not_reported(run) -> None:
+    run.folder.scores.unlink()
+    with pytest.raises(RunError, match="run `hilum score"):
+        report(run.folder, run.recipe, run.films, run.pixels)
+
+
+@pytest.mark.parametrize(
+    ("predicted", "reference", "iou"),
+    [
+        ([], [[0, 0, 4, 4]], 0.0),
+        ([[0, 0, 4, 4]], [[0, 0, 4, 4]], 1.0),
+        ([[0, 0, 4, 4], [8, 8, 9, 9]], [[0, 0, 4, 2], [20, 20, 30, 30]], 0.5),
+    ],
+)
+def test_the_best_overlap_of_any_pair(predicted, reference, iou: float) -> None:
+    boxes = (np.array(each, float).reshape(-1, 4) for each in (predicted, reference))
+    assert _best_iou(*boxes) == pytest.approx(iou)
