@@ -38,7 +38,7 @@ def report(
         versions=read_json(folder.record)["versions"],
         history=[json.loads(line) for line in folder.history.read_text().splitlines()],
         scores=scores,
-        examples=_examples(folder, recipe, films, pixels, cohort, probabilities),
+        examples=examples(folder, recipe, films, pixels, cohort, probabilities),
         failures=[(line["film"], line["reason"]) for line in read_csv(folder.failures)],
         headline=headline,
         probabilities=probabilities,
@@ -86,7 +86,7 @@ def _warnings(films: Films) -> list[str]:
     return warnings
 
 
-def _examples(
+def examples(
     folder: RunFolder,
     recipe: Recipe,
     films: Films,
@@ -99,7 +99,7 @@ def _examples(
     stored = read_maps(folder, method, cohort)
     boxes = read_boxes(folder, cohort).get((method, rule.name), no_boxes())
     store_row = dict(zip(films.cohort.films.tolist(), pixels.rows.tolist(), strict=True))
-    examples = []
+    found = []
     for row, (image, finding) in enumerate(zip(stored.image, stored.finding, strict=True)):
         same = (cohort.reference.image == image) & (cohort.reference.finding == finding)
         predicted = boxes.xyxy[(boxes.image == image) & (boxes.finding == finding)]
@@ -107,7 +107,7 @@ def _examples(
         if not len(reference):  # a map made by --findings all
             continue
         name = str(cohort.films[image])
-        examples.append(
+        found.append(
             Example(
                 film=pixels.store.pixels[store_row[name]],
                 heatmap=stored.maps[row],
@@ -122,7 +122,7 @@ def _examples(
                 name=name,
             )
         )
-    return examples
+    return found
 
 
 def _best_iou(predicted: np.ndarray, reference: np.ndarray) -> float:
