@@ -24,6 +24,7 @@ app = App(
     name="hilum",
     help="Findings, heatmaps, boxes and scores for chest radiographs. For research, not for diagnosis.",
     version=__version__,
+    help_format="plaintext",  # markdown would cost a third of the time that help takes
     help_epilogue="Exit codes: 0 ok, 1 failure, 2 usage, 3 some inputs failed, 4 bad data, 130/143 stopped.",
 )
 data_app = App(name="data", help="Look at films on disk, make phantoms, decode films.")

@@ -45,10 +45,13 @@ class Place:
     def __call__(self, uv: Float[np.ndarray, "p 2"], front: float = 0.0) -> Float[np.ndarray, "p 2"]:
         """Points of the 1024 frame; `front` is 1 for what lies before the axis of turning, -1 behind."""
         u, v = uv[:, 0], uv[:, 1]
-        bent = u + 0.07 * self.twist * (front + 0.4 * np.clip(1 - u * u, 0, 1))
-        x = bent * self.half_width
+        x = (u + 0.07 * self.twist * (front + 0.4 * np.maximum(1 - u * u, 0))) * self.half_width
         y = (v - 0.5) * self.height
-        return np.stack([x, y], axis=1) @ self.matrix[:, :2].T + self.matrix[:, 2]
+        (a, b, left), (c, d, top) = self.matrix.tolist()
+        points = np.empty_like(uv, dtype=np.float64)
+        points[:, 0] = a * x + b * y + left
+        points[:, 1] = c * x + d * y + top
+        return points
 
 
 @dataclass(frozen=True)

@@ -64,23 +64,28 @@ def opened(anatomy: Anatomy, film: Film, size: int) -> Scene:
     """The healthy chest as layers."""
     x, y = _grid(size)
     place = anatomy.place
-    back = np.linalg.inv(place.matrix[:, :2])
-    cx, cy = place.matrix[:, 2]
-    u = (back[0, 0] * (x - cx) + back[0, 1] * (y - cy)) / place.half_width
-    v = (back[1, 0] * (x - cx) + back[1, 1] * (y - cy)) / place.height + 0.5
+    # Python's floats leave the layers in single precision, which is half the work.
+    (ux, uy), (vx, vy) = np.linalg.inv(place.matrix[:, :2]).tolist()
+    cx, cy = place.matrix[:, 2].tolist()
+    across, down = x - cx, y - cy
+    u = across * (ux / place.half_width) + down * (uy / place.half_width)
+    v = across * (vx / place.height) + down * (vy / place.height) + 0.5
     right, left = (filled(outline, size) for outline in anatomy.lungs)
     heart = soft(filled(anatomy.heart, size), 3.0)
     root = soft(filled(anatomy.vessels_root, size), 2.5)
     both = right + left
-    air = (film.lucency[0] * right + film.lucency[1] * left) * (0.62 + 0.38 * soft(both, 45.0))
-    air *= 1 - heart * (0.52 + 0.40 * soft(heart, 40.0))
-    air *= 1 - root * (0.62 + 0.30 * soft(root, 25.0))
+    air = cv2.addWeighted(right, film.lucency[0], left, film.lucency[1], 0.0)
+    air *= 0.62 + 0.38 * soft(both, 45.0)
+    for organ, edge, depth, sigma in ((heart, 0.52, 0.40, 40.0), (root, 0.62, 0.30, 25.0)):
+        left_over = edge + depth * soft(organ, sigma)
+        left_over *= organ
+        air *= np.subtract(1, left_over, out=left_over)
     return Scene(
         anatomy=anatomy,
         x=x,
         y=y,
-        u=u.astype(np.float32),
-        v=v.astype(np.float32),
+        u=u,
+        v=v,
         lungs=(right, left),
         heart=heart,
         air=soft(air, 2.0),
@@ -94,16 +99,22 @@ def _tissue(scene: Scene, person: Patient, chance: np.random.Generator) -> Float
     anatomy, size = scene.anatomy, scene.size
     body = soft(filled(anatomy.body, size), 5.0)
     depth = soft(body, 60.0)
-    layer = body * (0.28 + (0.34 + 0.03 * person.build) * depth)
-    layer += 0.16 * np.exp(-((scene.u / 0.30) ** 2)) * body
+    layer = 0.28 + (0.34 + 0.03 * person.build) * depth
+    middle = scene.u * scene.u
+    middle *= -1 / 0.30**2
+    layer += 0.16 * np.exp(middle, out=middle)
     floor = 0.5 * sum(anatomy.domes)
-    layer += 0.20 * np.clip((scene.v - floor + 0.12) / 0.3, 0, 1) * body
+    below = (scene.v - (floor - 0.12)) * (1 / 0.3)
+    layer += 0.20 * np.clip(below, 0, 1, out=below)
+    layer *= body
     for breast in anatomy.breasts:
         shadow = soft(filled(breast, size), 7.0)
         layer += (0.11 + 0.07 * person.breast[0]) * shadow * (0.4 + 0.6 * soft(shadow, 40.0))
     # Clothes, fat and muscle are never even.
     uneven = 0.045 * soft(clouds(chance, size, 150.0), 20.0) + 0.007 * clouds(chance, size, 26.0)
-    return layer + uneven * body
+    uneven *= body
+    layer += uneven
+    return layer
 
 
 def _bones(scene: Scene, person: Patient, film: Film) -> Float32[np.ndarray, "h h"]:
@@ -124,10 +135,10 @@ def _stomach(scene: Scene, person: Patient, chance: np.random.Generator) -> Floa
     if chance.random() < 0.25:
         return np.zeros_like(scene.air)
     middle = np.array([[0.42 + 0.05 * person.shape[21], dome + 0.115 + 0.02 * chance.random()]])
-    (cx, cy), wide = place(middle)[0], (0.13 + 0.09 * chance.random()) * place.px
+    (cx, cy), wide = place(middle)[0].tolist(), (0.13 + 0.09 * chance.random()) * place.px
     ring = ((scene.x - cx) / wide) ** 2 + ((scene.y - cy) / (0.55 * wide)) ** 2
     gas = np.clip((1.0 - ring) * 3, 0, 1) * np.clip((cy + 0.3 * wide - scene.y) / 4.0, 0, 1)
-    return 0.16 * soft(gas.astype(np.float32), 3.0)
+    return 0.16 * soft(gas, 3.0)
 
 
 def developed(
@@ -149,10 +160,13 @@ def developed(
     light += np.float32(0.19) * scene.vessels * np.minimum(scene.air + 0.15, 1.0)
     light += _bones(scene, person, film) + scene.tissue + things
     blur = 0.35 if film.view == "AP" else 0.22  # scatter: no grid at the bedside
-    light = (1 - blur) * light + blur * soft(light, 70.0)
-    light += film.tilt[0] * (scene.x / FRAME_PX - 0.5) + film.tilt[1] * (scene.y / FRAME_PX - 0.5)
-    light = np.clip(0.5 + film.contrast * 1.18 * (light - 0.45) + film.brightness, 0.0, 1.0)
-    light = cv2.pow(light, film.gamma)
+    light = cv2.addWeighted(light, 1 - blur, soft(light, 70.0), blur, 0.0)
+    light += film.tilt[0] * (scene.x[:1] / FRAME_PX - 0.5)
+    light += film.tilt[1] * (scene.y[:, :1] / FRAME_PX - 0.5)
+    slope = film.contrast * 1.18
+    light *= slope
+    light += 0.5 + film.brightness - 0.45 * slope
+    light = cv2.pow(np.clip(light, 0.0, 1.0, out=light), film.gamma)
     grain = chance.standard_normal((size, size), dtype=np.float32)
-    light += np.float32(film.noise) * grain
-    return np.clip(light * 235.0 + 8.0, 0, 255).astype(np.uint8)
+    light = cv2.addWeighted(light, 235.0, grain, 235.0 * film.noise, 8.0)
+    return np.clip(light, 0, 255, out=light).astype(np.uint8)
