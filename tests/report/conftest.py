@@ -99,7 +99,7 @@ def record(scores, example):
                     "train_loss": 0.5,
                     "val_loss": 0.6,
                     "val_auroc": 0.6,
-                    "lr": 1e-3,
+                    "learning_rate": 1e-3,
                     "seconds": 2.0,
                 },
                 {
@@ -107,7 +107,7 @@ def record(scores, example):
                     "train_loss": 0.4,
                     "val_loss": 0.5,
                     "val_auroc": 0.7,
-                    "lr": 1e-3,
+                    "learning_rate": 1e-3,
                     "seconds": 2.0,
                 },
             ],

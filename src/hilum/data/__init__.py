@@ -2,9 +2,8 @@
 
 from hilum.data import chestxray14
 from hilum.data.cohort import Cohort
-from hilum.data.radiograph import Radiograph
 
 DATASETS = {"chestxray14": chestxray14.load}
 """Readers by the name that a recipe gives under `[data] dataset`."""
 
-__all__ = ["DATASETS", "Cohort", "Radiograph"]
+__all__ = ["DATASETS", "Cohort"]

@@ -1,14 +1,12 @@
-"""A PNG or JPEG file -> one film as float32 in [0, 1]; every check on untrusted pixels lives here."""
+"""A PNG or JPEG file -> its grey values; every check on untrusted pixels lives here."""
 
-import math
 import struct
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, Shaped, UInt8
+from jaxtyping import Shaped, UInt8
 
 from hilum.errors import FilmError
 
@@ -26,38 +24,6 @@ _JPEG_SIZE_MARKERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _JPEG_SCAN = 0xDA
 
 
-@dataclass(frozen=True)
-class Radiograph:
-    """One film.
-
-    Attributes:
-        pixels: In [0, 1], bright = dense.
-        source: The file it came from.
-        view: "PA", "AP" or empty where unknown.
-        age: Years; NaN where unknown.
-        sex: "F", "M" or empty where unknown.
-        spacing_mm: Height and width of a pixel in mm; None where unknown.
-    """
-
-    pixels: Float32[np.ndarray, "h w"]
-    source: str
-    view: str = ""
-    age: float = math.nan
-    sex: str = ""
-    spacing_mm: tuple[float, float] | None = None
-
-
-def read(path: Path) -> Radiograph:
-    """One film from a PNG or JPEG file.
-
-    Raises:
-        FilmError: The file is missing, no PNG or JPEG, damaged, or larger than 40 Mpx.
-    """
-    grey = grey_from(path)
-    top = np.float32(np.iinfo(grey.dtype).max)
-    return Radiograph(pixels=grey.astype(np.float32) / top, source=str(path))
-
-
 def grey_from(path: Path) -> Shaped[np.ndarray, "h w"]:
     """The grey values of a file as stored: uint8, or uint16 where the file has 16 bits.
 
@@ -65,7 +31,7 @@ def grey_from(path: Path) -> Shaped[np.ndarray, "h w"]:
     hold three equal channels.
 
     Raises:
-        FilmError: As for `read`.
+        FilmError: The file is missing, no PNG or JPEG, damaged, or larger than 40 Mpx.
     """
     try:
         if not path.is_file():

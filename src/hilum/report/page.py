@@ -242,7 +242,7 @@ def _drawn(draw: Callable, record: RunRecord, words: str) -> Html:
     return tag("figure", image, tag("figcaption", words + "."), class_="chart")
 
 
-HISTORY = ("epoch", "train_loss", "val_loss", "val_auroc", "lr", "seconds")
+HISTORY = ("epoch", "train_loss", "val_loss", "val_auroc", "learning_rate", "seconds")
 
 SECTIONS: tuple[tuple[str, str, Callable[[RunRecord], Html]], ...] = (
     ("results", "Results", _results),

@@ -51,7 +51,8 @@ class RunRecord:
         data: Facts about the cohort: what, how many.
         warnings: What a reader must know before any number.
         versions: Version of each package, and of hilum's own code.
-        history: One entry an epoch: epoch, train_loss, val_loss, val_auroc, lr, seconds; others are ignored.
+        history: One entry an epoch: epoch, train_loss, val_loss, val_auroc, learning_rate, seconds; others
+            are ignored.
         scores: Whole scores and strata.
         examples: Films for the gallery; the page takes the best, the median and the worst of each finding.
         failures: Film and reason, for films that could not be used.
