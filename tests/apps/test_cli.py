@@ -88,7 +88,8 @@ def test_data_check_reads_for_people_and_machines(phantoms: Path) -> None:
 
 
 def test_a_reader_that_leaves_early_breaks_nothing(phantoms: Path) -> None:
-    command = f"{shlex.join(HILUM)} data check {phantoms} --json | head -c 10; echo ${{PIPESTATUS[0]}}"
+    reader = "head -c 10; code=${PIPESTATUS[0]}; echo; echo $code"
+    command = f"{shlex.join(HILUM)} data check {phantoms} --json | {reader}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
     assert done.stdout.splitlines()[-1] in ("0", "141")  # 0 where all was written before the reader left
@@ -123,7 +124,10 @@ def test_some_unreadable_films_exit_with_3(tiny_run: Path, phantoms: Path, tmp_p
     assert "is empty" in done.stderr
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
+)
 def test_signals_stop_cleanly_and_the_run_continues(
     number: signal.Signals, code: int, phantoms: Path, tiny_recipe: Path, tmp_path: Path
 ) -> None:

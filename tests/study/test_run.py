@@ -86,7 +86,7 @@ def test_only_scored_pairs_have_heatmaps_until_all_are_asked_for(tiny_run: Path,
     assert (run / "scores.json").read_bytes() == before
 
 
-@pytest.mark.parametrize("at", [("train", 5), ("explain", 32)])
+@pytest.mark.parametrize("at", [("train", 5), pytest.param(("explain", 32), marks=pytest.mark.slow)])
 def test_a_killed_run_ends_with_the_same_tables(
     tiny_run: Path, phantoms: Path, tiny_recipe: Path, tmp_path: Path, at: tuple[str, int]
 ) -> None:
