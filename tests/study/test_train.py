@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ import torch
 
 from hilum import models
 from hilum.errors import RecipeError, WeightsError
-from hilum.recipe import load
+from hilum.recipe import load, toml_from
+from hilum.study import study
 from hilum.study.train import _prevalence, check, train
 
 
@@ -26,14 +28,19 @@ from hilum.study.train import _prevalence, check, train
 )
 def test_unknown_names_are_found_before_any_work(tiny_recipe, key: str, name: str, said: str) -> None:
     with pytest.raises(RecipeError, match=said):
-        check(load(str(tiny_recipe), {key: name}), trained=False)
+        check(load(str(tiny_recipe), {key: name}))
 
 
-def test_absent_start_weights_matter_only_before_training(tiny_recipe, tmp_path) -> None:
-    recipe = load(str(tiny_recipe), {"model.weights": str(tmp_path / "no.safetensors")})
-    check(recipe, trained=True)
+def test_absent_start_weights_matter_only_before_training(tiny_run, tiny_recipe, phantoms, tmp_path) -> None:
+    absent = f"weights = '{tmp_path / 'no.safetensors'}'"
+    path, done = tmp_path / "absent.toml", tmp_path / "done"
+    path.write_text(tiny_recipe.read_text().replace("map_stride = 16", f"map_stride = 16\n{absent}"))
+    shutil.copytree(tiny_run, done)
+    (done / "recipe.toml").write_text(toml_from(load(str(path))))
+    study(str(path), phantoms, done)
     with pytest.raises(WeightsError, match=r"no\.safetensors"):
-        check(recipe, trained=False)
+        study(str(path), phantoms, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 def test_what_was_trained_is_not_trained_again(run) -> None:

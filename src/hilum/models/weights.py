@@ -17,7 +17,7 @@ from hilum.errors import WeightsError
 from hilum.files import whole
 
 NONE, IMAGENET = "none", "imagenet"
-PATIENCE_S = 8.0
+PATIENCE_S = 3.0
 """How long the hub may take to answer at all."""
 
 

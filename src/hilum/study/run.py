@@ -54,10 +54,15 @@ def study(
         HilumError: See `hilum.errors`; nothing is left half-written.
     """
     resolved = recipes.load(recipe, changes)
+    if data.is_dir() and not RunFolder(out).weights.exists():
+        # First, and before training's heavy imports: nobody should wait long to hear that weights are absent.
+        from hilum.models.weights import start_weights
+
+        start_weights(resolved.model.backbone, resolved.model.weights)
     films = open_films(data, resolved.data)
     from hilum.study.train import check
 
-    check(resolved, trained=RunFolder(out).weights.exists())
+    check(resolved)
     folder = _prepared(RunFolder(out), resolved, data, films)
     return _run(folder, resolved, films, STAGES, show, all_findings=False)
 

@@ -15,7 +15,6 @@ from hilum.files import write_text
 from hilum.lookup import pick
 from hilum.models import MODELS
 from hilum.models.backbones import backbone_from
-from hilum.models.weights import start_weights
 from hilum.recipe import Recipe
 from hilum.study.folder import RunFolder
 from hilum.study.opening import Films, Pixels
@@ -24,16 +23,11 @@ from hilum.training.fit import OPTIMISERS, SCHEDULES
 from hilum.training.losses import LOSSES
 
 
-def check(recipe: Recipe, *, trained: bool) -> None:
+def check(recipe: Recipe) -> None:
     """Looks up everything that a recipe names before any work is done.
-
-    Args:
-        recipe: What will be run.
-        trained: The run has its weights already: start weights are no longer needed.
 
     Raises:
         RecipeError: A name that does not exist.
-        WeightsError: Start weights that are not to be had.
     """
     try:
         pick(MODELS, recipe.model.name, "model")
@@ -45,8 +39,6 @@ def check(recipe: Recipe, *, trained: bool) -> None:
         backbone_from(recipe.model.backbone, recipe.model.map_stride)
     except ValueError as error:
         raise RecipeError(f"recipe {recipe.report.title!r}: {error}") from error
-    if not trained:
-        start_weights(recipe.model.backbone, recipe.model.weights)
 
 
 def train(
