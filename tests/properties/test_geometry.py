@@ -59,12 +59,16 @@ boxes = st.tuples(*[st.floats(0, 1)] * 4).map(
 )
 
 
+def _in_frame(box, frame_hw) -> np.ndarray:
+    """A box given in shares of the frame, once for each of the three affines."""
+    height, width = frame_hw
+    return np.array([box] * 3) * [width, height, width, height]
+
+
 @PATIENT
 @given(geometries, UNTURNED, frames, st.integers(0, 2**32), boxes)
 def test_boxes_come_back_to_where_they_were(geometry, augmentation, frame_hw, seed, box) -> None:
-    affine = _drawn(geometry, augmentation, frame_hw, seed)
-    height, width = frame_hw
-    xyxy = np.array([box] * 3) * [width, height, width, height]
+    affine, xyxy = _drawn(geometry, augmentation, frame_hw, seed), _in_frame(box, frame_hw)
     there = moved(xyxy, inverted(affine))
     assert (there[:, :2] <= there[:, 2:]).all()  # a flip exchanges the corners
     np.testing.assert_allclose(moved(there, affine), xyxy, atol=1e-7 * max(frame_hw))
@@ -73,9 +77,7 @@ def test_boxes_come_back_to_where_they_were(geometry, augmentation, frame_hw, se
 @PATIENT
 @given(geometries, TURNED, frames, st.integers(0, 2**32), boxes)
 def test_a_turned_box_comes_back_as_a_hull(geometry, augmentation, frame_hw, seed, box) -> None:
-    affine = _drawn(geometry, augmentation, frame_hw, seed)
-    height, width = frame_hw
-    xyxy = np.array([box] * 3) * [width, height, width, height]
+    affine, xyxy = _drawn(geometry, augmentation, frame_hw, seed), _in_frame(box, frame_hw)
     hull, slack = moved(moved(xyxy, inverted(affine)), affine), 1e-7 * max(frame_hw)
     assert (hull[:, :2] <= xyxy[:, :2] + slack).all()
     assert (hull[:, 2:] >= xyxy[:, 2:] - slack).all()

@@ -55,28 +55,6 @@ def _collect(surface, low, high, rows, found):
 
 
 @compiled
-def _ranked(values, rank):
-    """The value of a rank, 0 the least, by quickselect; reorders the values."""
-    low, high = 0, len(values) - 1
-    while low < high:
-        pivot = values[(low + high) // 2]
-        i, j = low, high
-        while i <= j:
-            while values[i] < pivot:
-                i += 1
-            while values[j] > pivot:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i += 1
-                j -= 1
-        if j < rank < i:
-            break
-        low, high = (low, j) if rank <= j else (i, high)
-    return values[rank]
-
-
-@compiled
 def order_statistic(surface, percentile):
     """The pixel at or just below a percentile, counted as numpy does; what exceeds it exceeds the percentile.
 
@@ -100,7 +78,7 @@ def order_statistic(surface, percentile):
             level = (low * f_high - high * f_low) / (f_high - f_low)
         else:
             _collect(surface, low, high, rows, found)
-            level = _ranked(found, N_CANDIDATES // 2)
+            level = np.partition(found, N_CANDIDATES // 2)[N_CANDIDATES // 2]
         level = min(max(level, np.nextafter(low, np.inf)), np.nextafter(high, -np.inf))
         n_above = _count(surface, level, rows)
         if n_above > n_wanted:
@@ -109,4 +87,5 @@ def order_statistic(surface, percentile):
             high, n_high, f_high, f_low = level, n_above, n_above - n_wanted - 0.5, 0.5 * f_low
         step += 1
     _collect(surface, low, high, rows, found)
-    return _ranked(found[: n_low - n_high], n_low - 1 - n_wanted)
+    rank = n_low - 1 - n_wanted
+    return np.partition(found[: n_low - n_high], rank)[rank]

@@ -291,24 +291,22 @@ def regions(heatmaps, y, x, lows, highs, closed, percentile, component):
 
 
 @compiled
-def peak_pixels(heatmap, y, x):
-    """Row and column of every pixel at which the enlarged map takes its maximum; none where it is flat."""
-    surface = surface_of(heatmap, y, x)
-    largest = surface.cell_max.max()
-    below = np.nextafter(largest, -np.inf)
-    found, n_found = np.empty((64, 2), np.int64), 0
-    if largest <= surface.cell_min.min():
-        return found[:0]
+def peak_pixels(heatmaps, y, x):
+    """Map, row and column of every pixel at which an enlarged map takes its maximum; none of a flat one."""
+    found, n_found = np.empty((64, 3), np.int64), 0
     rows = np.empty((2, whole_vectors(np.max(np.diff(y.start)))), np.int32)
-    for gy in range(len(y.node)):
-        for gx in range(len(x.node)):
-            if surface.cell_max[gy, gx] < largest - surface.slack:
-                continue
+    for k in range(len(heatmaps)):
+        surface = surface_of(heatmaps[k], y, x)
+        largest = surface.cell_max.max()
+        if largest <= surface.cell_min.min():
+            continue
+        below = np.nextafter(largest, -np.inf)
+        for gy, gx in np.argwhere(surface.cell_max >= largest - surface.slack):
             above(surface, gy, gx, below, rows, 0)
             for row in range(y.start[gy + 1] - y.start[gy]):
                 for column in range(rows[0, row], rows[1, row]):
                     if n_found == len(found):
                         found = _twice(found)
-                    found[n_found, 0], found[n_found, 1] = y.start[gy] + row, column
+                    found[n_found, 0], found[n_found, 1], found[n_found, 2] = k, y.start[gy] + row, column
                     n_found += 1
     return found[:n_found].copy()

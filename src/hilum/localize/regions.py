@@ -223,15 +223,15 @@ def peaks_from(
     from hilum.localize.region_kernels import peak_pixels
 
     _refuse_unusable(heatmaps)
-    rows, points = [np.zeros(0, np.int64)], [np.zeros((0, 2))]
+    parts, scale = [np.zeros((0, 3), np.int64)], np.ones((len(heatmaps), 2))
     for hw, members, y, x in _enlargements(heatmaps, affine, input_hw, "frame"):
-        scale = np.array([[input_hw[1] / hw[1], input_hw[0] / hw[0]]])
-        for row in members:
-            matrix = _rescaled(affine[[row]], scale)[0]
-            xy = peak_pixels(heatmaps[row].astype(np.float64), y, x)[:, ::-1] + 0.5
-            points.append(xy @ matrix[:, :2].T + matrix[:, 2])
-            rows.append(np.full(len(xy), row))
-    row, xy = np.concatenate(rows), np.concatenate(points)
+        found = peak_pixels(heatmaps[members].astype(np.float64), y, x)
+        found[:, 0] = members[found[:, 0]]
+        scale[members] = input_hw[1] / hw[1], input_hw[0] / hw[0]
+        parts.append(found)
+    table = np.concatenate(parts)
+    table = table[np.argsort(table[:, 0], kind="stable")]
+    row, matrix = table[:, 0], _rescaled(affine, scale)[table[:, 0]]
+    xy = np.einsum("nij,nj->ni", matrix[:, :, :2], table[:, :0:-1] + 0.5) + matrix[:, :, 2]
     inside = ((xy >= 0) & (xy <= np.array(frame_hw)[::-1])).all(axis=1)
-    order = np.flatnonzero(inside)[np.argsort(row[inside], kind="stable")]
-    return row[order], xy[order]
+    return row[inside], xy[inside]

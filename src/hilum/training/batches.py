@@ -1,5 +1,6 @@
 """One epoch of training films: order and geometry from counters, so that any epoch can be drawn again."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -70,7 +71,7 @@ class Epoch:
         starts = list(range(0, n, self.batch_size))
         if len(starts) > 1 and n - starts[-1] == 1:  # batch norm cannot train on one film
             starts.pop()
-        return list(zip(starts, [*starts[1:], n][: len(starts)], strict=True))
+        return list(itertools.pairwise([*starts, n]))
 
 
 def in_order(films: FilmSet, batch_size: int) -> Iterator[Batch]:
