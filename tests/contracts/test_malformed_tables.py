@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
-from hilum.data import chestxray14, chexpert, manifest, radiograph, rsna
+from hilum.data import chestxray14, chexpert, manifest, rsna
 from hilum.data.cohort import Cohort
 from hilum.data.tables import MAX_LINE
 from hilum.errors import DataError, TableError
@@ -104,9 +103,6 @@ def test_every_reader_is_here() -> None:
 @pytest.fixture
 def case(request, tmp_path, monkeypatch) -> Case:
     monkeypatch.setenv("HILUM_CACHE", str(tmp_path / "cache"))
-    if not hasattr(radiograph, "header_from"):
-        header = SimpleNamespace(hw=(8, 8), view="", age=float("nan"), sex="")
-        monkeypatch.setattr(radiograph, "header_from", lambda path: header, raising=False)
     folder = tmp_path / "folder"
     folder.mkdir()
     return READERS[request.param](folder)

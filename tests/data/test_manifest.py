@@ -3,15 +3,13 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
-from hilum.data import radiograph
 from hilum.data.manifest import cell_meanings, load
-from hilum.errors import DataError, FilmError, SplitError, TableError
+from hilum.errors import DataError, SplitError, TableError
 
 FILMS = """path,patient,view,age,sex,split,Mass,Infiltrate
 a.png,p1,PA,58,F,train,1,0
@@ -21,14 +19,6 @@ gone.png,p3,AP,411,x,val,-1.0,
 """
 BOXES = "film,finding,x,y,width,height\na.png,Mass,4,2,8,4\nin/c.jpg,Infiltration,0,0,40,20\n"
 SIZES = {"a.png": (20, 40), "b.png": (20, 40), "in/c.jpg": (20, 40)}
-
-
-def header_from(path: Path) -> SimpleNamespace:
-    """The size alone, as the reader of films finds it."""
-    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.is_file() else None
-    if picture is None:
-        raise FilmError(f"{path}: no film")
-    return SimpleNamespace(hw=picture.shape[:2])
 
 
 @pytest.fixture
@@ -173,12 +163,6 @@ def test_no_folder_no_table_no_film(folder, tmp_path: Path) -> None:
 def test_a_patient_on_two_sides(folder) -> None:
     with pytest.raises(SplitError, match="'p1'"):
         load(folder(FILMS.replace("in/c.jpg,p1,LL,,,train", "in/c.jpg,p1,LL,,,test")))
-
-
-@pytest.fixture(autouse=True)
-def _sizes(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not hasattr(radiograph, "header_from"):
-        monkeypatch.setattr(radiograph, "header_from", header_from, raising=False)
 
 
 def test_boxes_in_films_of_one_size(folder) -> None:

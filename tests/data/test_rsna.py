@@ -6,17 +6,14 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
-import pydicom
 import pytest
 
 from hilum.data import radiograph, rsna
 from hilum.data.phantom import rsna_layout
 from hilum.data.rsna import load
-from hilum.data.tables import age_from
-from hilum.errors import DataError, FilmError, TableError
+from hilum.errors import DataError, TableError
 
 LABELS = """patientId,x,y,width,height,Target
 aa,10.0,20.0,30.0,40.0,1
@@ -42,20 +39,9 @@ HIDDEN = (
 )
 
 
-def header_from(path: Path) -> SimpleNamespace:
-    """What the reader of films finds in a header."""
-    try:
-        film = pydicom.dcmread(path, stop_before_pixels=True)
-    except (OSError, pydicom.errors.InvalidDicomError) as error:
-        raise FilmError(f"{path}: no film") from error
-    return SimpleNamespace(view=film.ViewPosition, age=age_from(film.PatientAge), sex=film.PatientSex)
-
-
 @pytest.fixture(autouse=True)
-def _headers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HILUM_CACHE", str(tmp_path / "cache"))
-    if not hasattr(radiograph, "header_from"):
-        monkeypatch.setattr(radiograph, "header_from", header_from, raising=False)
 
 
 @pytest.fixture(scope="session")

@@ -155,7 +155,8 @@ def numbered_columns(
     for number, line in lines:
         if len(line) <= max(places):
             raise TableError(f"{path}, line {number}: {len(line)} fields where {len(header)} are named")
-    return {name: [line[place] for _, line in lines] for name, place in zip(names, places, strict=True)}
+    columns = list(zip(*(line for _, line in lines), strict=False)) or [()] * len(header)
+    return {name: list(columns[place]) for name, place in zip(names, places, strict=True)}
 
 
 def _records(document: Any, name: str, path: Path) -> list[dict[str, Any]]:

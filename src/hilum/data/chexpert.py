@@ -11,7 +11,7 @@ from jaxtyping import Float32
 from hilum.boxes import no_boxes
 from hilum.data.box_lists import numbered_columns
 from hilum.data.cohort import Cohort
-from hilum.data.manifest import SQUARE_HW, cell_meanings, labels_from, path_inside
+from hilum.data.manifest import SQUARE_HW, cell_meanings, is_inside, labels_from
 from hilum.data.tables import ages_from, known, lines_of, refuse_repeats
 from hilum.errors import DataError, TableError
 from hilum.files import sha256
@@ -37,7 +37,8 @@ OBSERVATIONS = (
 SIDES = {"train.csv": "train", "valid.csv": "test"}
 """Side of each table. The public validation films were labelled by radiologists: they are the test side."""
 
-_ABOUT = ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA")
+_ABOUT = ("Sex", "Age", "AP/PA")
+_VIEWS = ("Frontal", "Lateral")
 _PATH = re.compile(r"(?:(.+)/)?([^/]+/(patient[^/]+)/.+)")  # folder of the release, film, patient
 
 
@@ -67,12 +68,11 @@ def load(folder: Path, uncertain: str = "ones") -> Cohort:
         raise TableError(f"{folder}: train.csv is not there")
     tables = [folder / name for name in SIDES if (folder / name).is_file()]
     parts = [_frontal(table, meaning) for table in tables]
-    about = {name: [cell for columns, *_ in parts for cell in columns[name]] for name in _ABOUT}
-    matches = [match for _, found, *_ in parts for match in found]
-    if not matches:
+    about = {name: [cell for columns, *_ in parts for cell in columns[name]] for name in parts[0][0]}
+    if not about["film"]:
         raise TableError(f"{tables[0]}: holds no frontal film")
-    films = np.array([match[2] for match in matches])
-    paths = _files(folder, matches)
+    films = np.array(about["film"])
+    paths = _files(folder, about["release"], about["film"])
     if not (paths != "").any():
         raise DataError(f"{folder}: none of the {len(films)} frontal films is there, nor {films[0]} below it")
     ages, mended = ages_from(about["Age"], films)
@@ -82,12 +82,12 @@ def load(folder: Path, uncertain: str = "ones") -> Cohort:
         films=films,
         paths=paths,
         findings=OBSERVATIONS,
-        labels=np.concatenate([labels for _, _, labels, _ in parts]),
-        patient=np.array([match[3] for match in matches]),
+        labels=np.concatenate([labels for _, labels, _ in parts]),
+        patient=np.array(about["patient"]),
         view=known(about["AP/PA"], ("PA", "AP")),
         age=ages,
         sex=np.array([{"Female": "F", "Male": "M"}.get(cell, "") for cell in about["Sex"]]),
-        split=np.repeat(sides, [len(labels) for _, _, labels, _ in parts]),
+        split=np.repeat(sides, [len(labels) for _, labels, _ in parts]),
         reference=no_boxes(),
         frame_hw=SQUARE_HW,
         source="CheXpert",
@@ -100,34 +100,29 @@ def load(folder: Path, uncertain: str = "ones") -> Cohort:
 
 def _frontal(
     table: Path, meaning: Mapping[str, float]
-) -> tuple[dict[str, list[str]], list[re.Match[str]], Float32[np.ndarray, "n f"], int]:
-    """Of a table's frontal films: columns, parts of the path, labels; and how many lateral films it names."""
+) -> tuple[dict[str, list[str]], Float32[np.ndarray, "n f"], int]:
+    """What a table says of its frontal films, their labels, and how many lateral films it names."""
     header, lines = lines_of(table)
-    columns = numbered_columns(table, header, lines, (*_ABOUT, *OBSERVATIONS))
+    columns = numbered_columns(table, header, lines, ("Path", "Frontal/Lateral", *_ABOUT, *OBSERVATIONS))
     labels = labels_from({name: columns[name] for name in OBSERVATIONS}, lines, meaning, table)
-    rows, matches = [], []
+    about: dict[str, list[str]] = {"release": [], "film": [], "patient": []}
+    rows = []
     for row, (path, view) in enumerate(zip(columns["Path"], columns["Frontal/Lateral"], strict=True)):
-        where = f"{table}, line {lines[row][0]}"
-        match = _PATH.fullmatch(path_inside(path, where))
-        if match is None:
-            raise TableError(f"{where}: path {path!r} names no patient")
-        if view not in ("Frontal", "Lateral"):
-            raise TableError(f"{where}, column 'Frontal/Lateral': {view!r} is neither Frontal nor Lateral")
+        match = _PATH.fullmatch(path)
+        if match is None or not is_inside(path) or view not in _VIEWS:
+            where = f"{table}, line {lines[row][0]}"
+            raise TableError(f"{where}: no {' or '.join(_VIEWS)} film of a patient: {path!r}, {view!r}")
         if view == "Frontal":
             rows.append(row)
-            matches.append(match)
-    refuse_repeats([match[2] for match in matches], table)
-    return (
-        {name: [columns[name][row] for row in rows] for name in _ABOUT},
-        matches,
-        labels[rows],
-        len(lines) - len(rows),
-    )
+            for part, text in zip(about.values(), match.groups(""), strict=True):
+                part.append(text)
+    refuse_repeats(about["film"], table)
+    about |= {name: [columns[name][row] for row in rows] for name in _ABOUT}
+    return about, labels[rows], len(lines) - len(rows)
 
 
-def _files(folder: Path, matches: Sequence[re.Match[str]]) -> np.ndarray:
-    """File of each film, below the folder of the release or without it; empty where it is not there."""
-    releases = {match[1] or "" for match in matches}
-    roots = {name: folder / name if (folder / name).is_dir() else folder for name in releases}
-    files = (os.path.join(roots[match[1] or ""], match[2]) for match in matches)
+def _files(folder: Path, releases: Sequence[str], films: Sequence[str]) -> np.ndarray:
+    """File of each film, below the folder of its release or without it; empty where it is not there."""
+    inner = {name: str(folder / name if (folder / name).is_dir() else folder) for name in set(releases)}
+    files = (f"{inner[release]}/{film}" for release, film in zip(releases, films, strict=True))
     return np.array([file if os.path.isfile(file) else "" for file in files])

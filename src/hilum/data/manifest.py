@@ -122,15 +122,14 @@ def labels_from(
     return labels
 
 
-def path_inside(text: str, where: str) -> str:
-    """A path of a table, once it is sure to stay in the table's folder.
+def is_inside(path: str) -> bool:
+    """Whether a path of a table stays in the table's folder: not empty, not absolute, never up by "..".
 
-    Raises:
-        TableError: It is empty, absolute, or goes up by "..".
+    Example:
+        >>> is_inside("train/a.png"), is_inside("train/../../a.png")
+        (True, False)
     """
-    if not text or text.startswith("/") or ".." in text.split("/"):
-        raise TableError(f"{where}: path {text!r} does not lie in the folder of the table")
-    return text
+    return bool(path) and not path.startswith("/") and ".." not in path.split("/")
 
 
 def _findings(names: Sequence[str], table: Path) -> tuple[str, ...]:
@@ -150,7 +149,10 @@ def _films(
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Names and files of the films."""
     table = folder / TABLE
-    inner = [path_inside(text, f"{table}, line {lines[row][0]}") for row, text in enumerate(about["path"])]
+    inner = about["path"]
+    for (number, _), path in zip(lines, inner, strict=True):
+        if not is_inside(path):
+            raise TableError(f"{table}, line {number}: path {path!r} does not lie in the folder of the table")
     films = np.array([name or inner[row] for row, name in enumerate(about.get("film", inner))])
     refuse_repeats(inner, table)
     refuse_repeats(films, table)

@@ -203,7 +203,7 @@ def _headers(films: Sequence[str], paths: Sequence[str]) -> tuple[list[str], lis
     kept = cache_folder() / "headers" / f"{digest(_READING, *stamps)}.json"
     facts = _kept(kept)
     if facts is None:
-        with ThreadPoolExecutor() as pool:
+        with ThreadPoolExecutor() as pool:  # a cold disk is waited for by several at once
             facts = list(pool.map(_facts, paths))
         text = json.dumps(facts)
         write_text(kept, json.dumps({"facts": text, "digest": digest(text)}))
