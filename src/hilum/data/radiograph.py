@@ -1,117 +1,187 @@
-"""A PNG or JPEG file -> its grey values; every check on untrusted pixels lives here."""
+"""A PNG, JPEG or DICOM file -> a radiograph: grey values in [0, 1], bright = dense, and its header.
 
-import struct
-import zlib
+What a file is, its first bytes say and not its name. Nothing else is opened, whatever a decoder can do.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
-from jaxtyping import Shaped, UInt8
+from jaxtyping import Float32, Float64, Shaped, UInt8
 
+from hilum.data import dicom, raster
+from hilum.data.dicom import Header
+from hilum.data.dicom_stream import MARK_PLACE, is_dicom
+from hilum.data.raster import MAX_PIXELS, PNG, eight_bit, is_raster
 from hilum.errors import FilmError
 
-MAX_PIXELS = 40_000_000
-"""More than any film; checked in the header, before a pixel is decoded."""
-MAX_BYTES = 8 * MAX_PIXELS
-"""Four channels of 16 bits, not compressed; checked before the file is read."""
+__all__ = [
+    "Header",
+    "Radiograph",
+    "eight_bit",
+    "eight_bit_from",
+    "grey_from",
+    "header_from",
+    "radiograph_from",
+]
 
-MAX_PARTS = 100_000
-"""Chunks or segments of one file; to walk through more takes seconds, and no camera writes them."""
+MAX_BYTES = 4 * MAX_PIXELS
+"""The largest film uncompressed, twice over; checked before the file is read."""
+MIN_SIDE_PX = 8
+MAX_ASPECT = 8
+"""Longer side over shorter; a strip is a piece of a film, not a film."""
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG = b"\xff\xd8\xff"
-_JPEG_SIZE_MARKERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_JPEG_SCAN = 0xDA
+_START = 2**20
+"""Bytes that hold the header of nearly every DICOM film."""
+
+
+@dataclass(frozen=True)
+class Radiograph:
+    """One film.
+
+    Attributes:
+        pixels: Grey values in [0, 1], bright = dense.
+        header: What the file says of it; of PNG and JPEG only the size.
+        source: PNG, JPEG or DICOM.
+    """
+
+    pixels: Float32[np.ndarray, "h w"]
+    header: Header
+    source: str
+
+
+def header_from(path: Path) -> Header:
+    """Size, view, age, sex, spacing and patient of a film, no pixel decoded.
+
+    Raises:
+        FilmError: The file is missing, no PNG, JPEG or DICOM, damaged, or no frontal chest film.
+    """
+    with _named(path):
+        start = _content(path, _START)
+        if len(start) < _START or start.startswith(PNG):
+            return _header(start)
+        try:
+            return _header(start)
+        except FilmError:  # perhaps only because the header is longer than the part that was read
+            return _header(_content(path))
+
+
+def radiograph_from(path: Path) -> Radiograph:
+    """A film with its pixels.
+
+    16 bits are scaled, not cut; DICOM is rescaled, windowed and inverted as it says (`dicom.grey_codes`).
+
+    Raises:
+        FilmError: The file is missing, no PNG, JPEG or DICOM, damaged, larger than 40 Mpx, smaller
+            than 8 px, more than 8 times as long as wide, of one grey value only, or no frontal chest film.
+    """
+    with _named(path):
+        content = _content(path)
+        if is_dicom(content):
+            header, codes, table = dicom.grey_codes(content)
+            pixels, source = _checked(table.astype(np.float32)[codes]), "DICOM"
+            _check_shape(header.hw)
+        else:
+            _check_kind(content)
+            grey = _checked(raster.grey(content))
+            header, source = Header(_hw(grey)), "PNG" if content.startswith(PNG) else "JPEG"
+            pixels = grey.astype(np.float32) / np.float32(np.iinfo(grey.dtype).max)
+        return Radiograph(pixels, header, source)
+
+
+def eight_bit_from(path: Path) -> UInt8[np.ndarray, "h w"]:
+    """The pixels of `radiograph_from` times 255, rounded; those of an 8-bit file are not touched.
+
+    Raises:
+        FilmError: As `radiograph_from`.
+    """
+    with _named(path):
+        content = _content(path)
+        if not is_dicom(content):
+            _check_kind(content)
+            return eight_bit(_checked(raster.grey(content)))
+        _, codes, table = dicom.grey_codes(content)
+        return _checked(_eight_bit_codes(codes, table))
 
 
 def grey_from(path: Path) -> Shaped[np.ndarray, "h w"]:
-    """The grey values of a file as stored: uint8, or uint16 where the file has 16 bits.
-
-    Colour and transparency are reduced to luminance; 1,024 x 1,024 films stored as RGB or RGBA
-    hold three equal channels.
+    """The grey values of a PNG or JPEG file as stored: uint8, or uint16 where the file has 16 bits.
 
     Raises:
         FilmError: The file is missing, no PNG or JPEG, damaged, or larger than 40 Mpx.
     """
+    with _named(path):
+        content = _content(path)
+        _check_kind(content)
+        return raster.grey(content)
+
+
+def _header(content: bytes) -> Header:
+    if is_dicom(content):
+        header = dicom.header(content)
+    else:
+        _check_kind(content)
+        header = Header(raster.size(content))
+    _check_shape(header.hw)
+    return header
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Puts the file before the reason; a name that would break the line is shown with escapes."""
+    try:
+        yield
+    except FilmError as error:
+        text = str(path)
+        raise FilmError(f"{text if text.isprintable() else repr(text)[1:-1]}: {error}") from error.__cause__
+
+
+def _content(path: Path, n_bytes: int = -1) -> bytes:
+    """The file, or its first bytes; a pipe or device is not opened, for it may never end."""
     try:
         if not path.is_file():
-            raise FilmError(f"{path}: no such file")
-        if path.stat().st_size > MAX_BYTES:
-            raise FilmError(f"{path}: {path.stat().st_size} bytes; at most {MAX_BYTES} are read")
-        content = path.read_bytes()
+            raise FilmError("is no file but a folder, pipe or device" if path.exists() else "no such file")
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise FilmError(f"{size} bytes; at most {MAX_BYTES} are read")
+        with path.open("rb") as stream:
+            return stream.read(n_bytes)
     except OSError as error:
-        raise FilmError(f"{path}: cannot be read: {error.strerror}") from error
-    height, width = _checked_size(content, path)
-    if height * width > MAX_PIXELS:
-        raise FilmError(f"{path}: {width} x {height} pixels; at most {MAX_PIXELS // 10**6} million are read")
-    array = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    if array is None or array.dtype not in (np.uint8, np.uint16):
-        raise FilmError(f"{path}: its pixels cannot be decoded; the file is damaged or of an unusual kind")
-    if array.ndim == 2:
-        return array
-    return cv2.cvtColor(array[..., :3], cv2.COLOR_BGR2GRAY)
+        raise FilmError(f"cannot be read: {error.strerror}") from error
 
 
-def eight_bit(grey: Shaped[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
-    """Grey values as uint8; 16-bit ones are scaled, not cut."""
-    if grey.dtype == np.uint8:
-        return grey
-    return ((grey.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
-def _checked_size(content: bytes, path: Path) -> tuple[int, int]:
-    """Height and width from the header of a file that is whole, before any pixel is decoded."""
-    if content.startswith(_PNG):
-        return _png_size(content, path)
-    if content.startswith(_JPEG):
-        return _jpeg_size(content, path)
+def _check_kind(content: bytes) -> None:
+    if is_raster(content):
+        return
+    if content[:2] in (b"\x02\x00", b"\x08\x00") or content[: MARK_PLACE + 4].endswith(b"DICM"):
+        raise FilmError("perhaps DICOM, but without the preamble of Part 10; write it again with it")
     kind = "is empty" if not content else f"starts with {content[:4]!r}"
-    raise FilmError(f"{path}: {kind}; a film is a PNG or JPEG file")
+    raise FilmError(f"{kind}; a film is a PNG, JPEG or DICOM file")
 
 
-def _png_size(content: bytes, path: Path) -> tuple[int, int]:
-    """Walks the chunks: a cut or altered file fails a checksum here and not silently in the decoder."""
-    place, size = len(_PNG), None
-    for _ in range(MAX_PARTS):
-        if place + 12 > len(content):
-            break
-        length, kind = struct.unpack_from(">I4s", content, place)
-        end = place + 12 + length
-        if end > len(content):
-            break
-        (checksum,) = struct.unpack_from(">I", content, end - 4)
-        if zlib.crc32(content[place + 4 : end - 4]) != checksum:
-            raise FilmError(f"{path}: damaged PNG: a checksum does not match; copy it again")
-        if kind == b"IHDR" and length == 13:
-            width, height = struct.unpack_from(">II", content, place + 8)
-            size = (height, width)
-            if height * width > MAX_PIXELS:
-                return size
-        if kind == b"IEND" and size is not None:
-            if 0 in size:
-                raise FilmError(f"{path}: a PNG of {size[1]} x {size[0]} pixels holds no film")
-            return size
-        place = end
-    raise FilmError(f"{path}: truncated PNG: its last chunk was not found; copy it again")
+def _check_shape(hw: tuple[int, int]) -> None:
+    if min(hw) < MIN_SIDE_PX:
+        raise FilmError(f"{hw[1]} x {hw[0]} pixels; a film has at least {MIN_SIDE_PX} on a side")
+    if max(hw) > MAX_ASPECT * min(hw):
+        raise FilmError(f"{hw[1]} x {hw[0]} pixels; a film is at most {MAX_ASPECT} times as long as wide")
 
 
-def _jpeg_size(content: bytes, path: Path) -> tuple[int, int]:
-    """Height and width from the frame header of a JPEG file that ends as it should."""
-    place, size = 2, None
-    for _ in range(MAX_PARTS):
-        if place + 9 > len(content) or content[place] != 0xFF:
-            break
-        marker, length = content[place + 1], int.from_bytes(content[place + 2 : place + 4], "big")
-        if marker == 0xFF:  # a marker may be preceded by any number of fill bytes
-            place += 1
-            continue
-        if marker in _JPEG_SIZE_MARKERS:
-            size = struct.unpack_from(">HH", content, place + 5)
-        elif marker == _JPEG_SCAN:  # the end is looked for after it: a thumbnail has an end of its own
-            if content.rfind(b"\xff\xd9", place) < 0:
-                raise FilmError(f"{path}: truncated JPEG: its end marker is missing; copy it again")
-            if size is None or 0 in size:
-                raise FilmError(f"{path}: damaged JPEG: no frame header with a size; copy it again")
-            return size
-        place += 2 + length
-    raise FilmError(f"{path}: damaged or truncated JPEG: its pixels were not found; copy it again")
+def _checked(pixels: Shaped[np.ndarray, "h w"]) -> Shaped[np.ndarray, "h w"]:
+    _check_shape(_hw(pixels))
+    if pixels.min() == pixels.max():
+        raise FilmError("every pixel has the same grey value; this is no film")
+    return pixels
+
+
+def _hw(pixels: Shaped[np.ndarray, "h w"]) -> tuple[int, int]:
+    return pixels.shape[0], pixels.shape[1]
+
+
+def _eight_bit_codes(
+    codes: Shaped[np.ndarray, "h w"], table: Float64[np.ndarray, " t"]
+) -> UInt8[np.ndarray, "h w"]:
+    levels = np.rint(255 * table).astype(np.uint8)
+    if np.array_equal(levels, np.arange(256)):
+        return codes.astype(np.uint8, copy=False)
+    return levels[codes]
