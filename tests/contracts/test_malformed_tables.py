@@ -167,6 +167,7 @@ HARMFUL = {
     "html": lambda text: b"<html><body>Not found</body></html>",
     "an endless line": lambda text: text.encode() + b"x" * 50_000_000,
     "an endless header": lambda text: b"x," * 25_000_000,
+    "a quarter of a million columns": lambda text: b"x," * 249_999 + b"\n" + b"1," * 249_999,
     "an endless cell": lambda text: text.encode() + b'"' + b"x\n" * (MAX_LINE // 2),
 }
 

@@ -124,6 +124,7 @@ def test_names_of_films_of_their_own(folder) -> None:
     [
         ("", "column 'path' is missing; found"),
         ("path,Mass", "holds no film"),
+        ("path," + ",".join(f"F{n}" for n in range(1000)), "1,001 columns; at most 1,000 are read"),
         ("Mass,film\n1,a.png\n", "column 'path' is missing"),
         ("path\na.png\n", "no column names a finding"),
         ("path,view,age\na.png,PA,58\n", "no column names a finding"),

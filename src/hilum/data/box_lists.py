@@ -146,17 +146,18 @@ def numbered_columns(
     """
     missing = [name for name in wanted if name not in header]
     if missing:
-        raise TableError(f"{path}: column {missing[0]!r} is missing; found {list(header)}")
-    names = [*wanted, *(name for name in optional if name in header)]
-    twice = [name for name in names if list(header).count(name) > 1]
-    if twice:
-        raise TableError(f"{path}: column {twice[0]!r} stands in it twice")
-    places = [header.index(name) for name in names]
+        raise TableError(f"{path}: column {missing[0]!r} is missing; found {list(header[:50])}")
+    place_of: dict[str, int] = {}
+    asked = {*wanted, *optional}
+    for place, name in enumerate(header):
+        if name in asked and place_of.setdefault(name, place) != place:
+            raise TableError(f"{path}: column {name!r} stands in it twice")
+    last = max(place_of.values())
     for number, line in lines:
-        if len(line) <= max(places):
+        if len(line) <= last:
             raise TableError(f"{path}, line {number}: {len(line)} fields where {len(header)} are named")
     columns = list(zip(*(line for _, line in lines), strict=False)) or [()] * len(header)
-    return {name: list(columns[place]) for name, place in zip(names, places, strict=True)}
+    return {name: list(columns[place]) for name, place in place_of.items()}
 
 
 def _records(document: Any, name: str, path: Path) -> list[dict[str, Any]]:

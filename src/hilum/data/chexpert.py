@@ -105,8 +105,7 @@ def _frontal(
     header, lines = lines_of(table)
     columns = numbered_columns(table, header, lines, ("Path", "Frontal/Lateral", *_ABOUT, *OBSERVATIONS))
     labels = labels_from({name: columns[name] for name in OBSERVATIONS}, lines, meaning, table)
-    about: dict[str, list[str]] = {"release": [], "film": [], "patient": []}
-    rows = []
+    rows, releases, films, patients = [], [], [], []
     for row, (path, view) in enumerate(zip(columns["Path"], columns["Frontal/Lateral"], strict=True)):
         match = _PATH.fullmatch(path)
         if match is None or not is_inside(path) or view not in _VIEWS:
@@ -114,9 +113,11 @@ def _frontal(
             raise TableError(f"{where}: no {' or '.join(_VIEWS)} film of a patient: {path!r}, {view!r}")
         if view == "Frontal":
             rows.append(row)
-            for part, text in zip(about.values(), match.groups(""), strict=True):
-                part.append(text)
-    refuse_repeats(about["film"], table)
+            releases.append(match[1] or "")
+            films.append(match[2])
+            patients.append(match[3])
+    refuse_repeats(films, table)
+    about = {"release": releases, "film": films, "patient": patients}
     about |= {name: [columns[name][row] for row in rows] for name in _ABOUT}
     return about, labels[rows], len(lines) - len(rows)
 

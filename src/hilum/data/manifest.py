@@ -21,6 +21,8 @@ from hilum.lookup import pick
 TABLE, BOX_TABLES = "films.csv", ("boxes.csv", "boxes.json")
 SQUARE_HW = (1024, 1024)
 """The frame where films with boxes differ in size, and where there are no boxes."""
+MAX_COLUMNS = 1_000
+"""More findings than any label set has."""
 
 UNCERTAIN = {"ones": 1.0, "zeros": 0.0, "ignore": math.nan}
 """What an uncertain label, -1, may become."""
@@ -51,6 +53,8 @@ def load(folder: Path, uncertain: str = "ignore") -> Cohort:
     if not table.is_file():
         raise TableError(f"{folder}: {TABLE} is not there")
     header, lines = lines_of(table)
+    if len(header) > MAX_COLUMNS:
+        raise TableError(f"{table}: {len(header):,} columns; at most {MAX_COLUMNS:,} are read")
     header = [name.lower() if name.lower() in ("path", *_ABOUT) else name for name in header]
     columns = numbered_columns(table, header, lines, ("path",), [n for n in header if n and n != "path"])
     if not lines:
@@ -129,7 +133,7 @@ def is_inside(path: str) -> bool:
         >>> is_inside("train/a.png"), is_inside("train/../../a.png")
         (True, False)
     """
-    return bool(path) and not path.startswith("/") and ".." not in path.split("/")
+    return path != "" and path[0] != "/" and (".." not in path or ".." not in path.split("/"))
 
 
 def _findings(names: Sequence[str], table: Path) -> tuple[str, ...]:
