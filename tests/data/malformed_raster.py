@@ -71,13 +71,16 @@ def _jpeg_of(height: int, width: int) -> bytes:
     return WHOLE_JPEG.replace(struct.pack(">HH", 24, 20), struct.pack(">HH", height, width), 1)
 
 
-def _deflated_zeros(n_bytes: int) -> bytes:
-    deflater = zlib.compressobj(9)
-    return deflater.compress(bytes(n_bytes)) + deflater.flush()
+def _deflated_zeros() -> bytes:
+    """200 MB."""
+    deflater = zlib.compressobj(1)
+    head = deflater.compress(bytes(10**7)) + deflater.flush(zlib.Z_FULL_FLUSH)
+    block = deflater.compress(bytes(10**7)) + deflater.flush(zlib.Z_FULL_FLUSH)
+    return head + 19 * block + b"\x03\x00\0\0\0\0"
 
 
 def _packed_note(kind: bytes, head: bytes) -> bytes:
-    return raw_png(png_header(), rows_of(GREY), chunk(kind, head + _deflated_zeros(200_000_000)))
+    return raw_png(png_header(), rows_of(GREY), chunk(kind, head + _deflated_zeros()))
 
 
 WRONG_KIND = {
@@ -151,7 +154,7 @@ BOMBS = {
             SIGNATURE
             + png_header()
             + chunk(b"IDAT", zlib.compress(rows_of(GREY)))
-            + chunk(b"IDAT", _deflated_zeros(200_000_000))
+            + chunk(b"IDAT", _deflated_zeros())
             + chunk(b"IEND", b"")
         ),
         GREY,

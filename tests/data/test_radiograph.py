@@ -91,10 +91,8 @@ def test_a_header_needs_no_decoder(file_of, content, monkeypatch) -> None:
 def test_a_header_is_read_from_the_start_of_a_file(file_of, monkeypatch) -> None:
     read, content_of = [], radiograph._content
     monkeypatch.setattr(radiograph, "_content", lambda *a: read.append(a[1:]) or content_of(*a))
-    assert header_from(file_of(dicom(np.zeros((1200, 1000), np.uint8), rows=1200, columns=1000))).hw == (
-        1200,
-        1000,
-    )
+    large = dicom(np.zeros((1200, 1000), np.uint8), rows=1200, columns=1000)
+    assert header_from(file_of(large)).hw == (1200, 1000)
     assert read == [(2**20,)]
     note = element(0x00090001, b"UN", bytes(2**20))
     assert header_from(file_of(dicom(before=note))).hw == GREY.shape
@@ -181,16 +179,17 @@ def test_grey_values_as_stored(file_of) -> None:
 def test_every_film_of_the_rsna_sample(rsna_films) -> None:
     assert len(rsna_films) == 110
     views, ages = set(), []
-    for path in rsna_films:
+    for number, path in enumerate(rsna_films):
         content = path.read_bytes()
         start = content.index(b"\xff\xd8\xff")
         peer = cv2.imdecode(np.frombuffer(content[start:], np.uint8), cv2.IMREAD_UNCHANGED)
-        film = radiograph_from(path)
-        views.add(film.header.view)
-        ages.append(film.header.age)
-        assert film.header.hw == (1024, 1024)
-        assert np.abs(255 * film.pixels - peer).max() <= 1
-        np.testing.assert_array_equal(np.rint(255 * film.pixels), eight_bit_from(path))
+        header, pixels = header_from(path), eight_bit_from(path)
+        views.add(header.view)
+        ages.append(header.age)
+        assert header.hw == pixels.shape == (1024, 1024)
+        assert np.abs(pixels.astype(int) - peer).max() <= 1
+        if number % 10 == 0:
+            np.testing.assert_array_equal(np.rint(255 * radiograph_from(path).pixels), pixels)
     assert views == {"PA", "AP"}
     assert not np.isnan(ages).any()
 

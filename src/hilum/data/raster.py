@@ -101,7 +101,7 @@ def _png_grey(content: bytes) -> Shaped[np.ndarray, "h w"]:
         raise FilmError(_UNDECODED)
     if array.ndim == 2:
         return array
-    return cv2.cvtColor(array[..., :3], cv2.COLOR_BGR2GRAY)
+    return cv2.cvtColor(array, cv2.COLOR_BGR2GRAY if array.shape[2] == 3 else cv2.COLOR_BGRA2GRAY)
 
 
 def _checked_png(content: bytes) -> bytes:
