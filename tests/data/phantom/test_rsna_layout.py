@@ -11,9 +11,12 @@ import pydicom
 import pytest
 
 from hilum.data.chestxray14 import load
-from hilum.data.phantom.rsna_layout import OPACITIES, write
+from hilum.data.phantom import layout
+from hilum.data.phantom.rsna_layout import write
 from hilum.errors import UsageError
 from hilum.findings import CHESTXRAY14
+
+OPACITIES = {"Infiltration", "Pneumonia", "Consolidation"}
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +50,19 @@ def test_classes_follow_the_findings(phantoms: Path, folder: Path) -> None:
     for film, labels in zip(cohort.films.tolist(), cohort.labels, strict=True):
         names = {CHESTXRAY14[place] for place in np.flatnonzero(labels)}
         assert class_of[ids[film]].startswith(
-            "Lung" if names & set(OPACITIES) else "No Lung" if names else "Normal"
+            "Lung" if names & OPACITIES else "No Lung" if names else "Normal"
         )
 
 
-def test_boxes_are_whole_and_hold_the_masks(phantoms: Path, folder: Path) -> None:
-    film_of = {number: film for film, number in _ids(folder).items()}
+def test_boxes_are_whole_and_hold_the_masks(tmp_path: Path) -> None:
+    side, unit = 100, 10.24
+    layout.write(tmp_path / "drawn", films=40, size=side, seed=5)
+    write(tmp_path / "drawn", tmp_path / "rsna", seed=3)
+    film_of = {number: film for film, number in _ids(tmp_path / "rsna").items()}
     wanted = sum(1 << CHESTXRAY14.index(name) for name in OPACITIES)
+    low, high = np.arange(side) * unit, np.arange(1, side + 1) * unit
     held: dict[str, np.ndarray] = {}
-    rows = _rows(folder / "stage_2_train_labels.csv")
+    rows = _rows(tmp_path / "rsna" / "stage_2_train_labels.csv")
     for row in rows:
         if row["Target"] == "0":
             assert not any(row[name] for name in ("x", "y", "width", "height"))
@@ -64,13 +71,12 @@ def test_boxes_are_whole_and_hold_the_masks(phantoms: Path, folder: Path) -> Non
         assert all(number.is_integer() for number in (x, y, width, height))
         assert min(x, y) >= 0
         assert max(x + width, y + height) <= 1024
-        inside = held.setdefault(row["patientId"], np.zeros((64, 64), bool))
-        left, top, right, bottom = (round(edge / 16) for edge in (x, y, x + width, y + height))
-        inside[top:bottom, left:right] = True
-    assert len(held) > 10
+        down, across = (low >= y) & (high <= y + height), (low >= x) & (high <= x + width)
+        held.setdefault(row["patientId"], np.zeros((side, side), bool))[np.ix_(down, across)] = True
+    assert len(held) > 5
     assert sum(row["Target"] == "1" for row in rows) > len(held)
     for number, inside in held.items():
-        mask = cv2.imread(str(phantoms / "masks" / film_of[number]), cv2.IMREAD_UNCHANGED)
+        mask = cv2.imread(str(tmp_path / "drawn" / "masks" / film_of[number]), cv2.IMREAD_UNCHANGED)
         assert not (((mask & wanted) > 0) & ~inside).any()
 
 
