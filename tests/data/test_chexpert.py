@@ -82,8 +82,6 @@ def test_empty_is_absent_and_uncertain_is_what_was_asked_for(folder, uncertain, 
 
 def test_ones_unless_asked_otherwise(folder: Path) -> None:
     np.testing.assert_array_equal(load(folder).labels, load(folder, "ones").labels)
-    with pytest.raises(ValueError, match="unknown reading of uncertain labels 'nan'"):
-        load(folder, "nan")
 
 
 def test_films_without_the_folder_of_the_release(folder: Path) -> None:

@@ -8,8 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
+from hilum.data import chexpert
 from hilum.data.manifest import cell_meanings, load
 from hilum.errors import DataError, SplitError, TableError
+from hilum.lookup import call
 
 FILMS = """path,patient,view,age,sex,split,Mass,Infiltrate
 a.png,p1,PA,58,F,train,1,0
@@ -106,9 +108,13 @@ def test_uncertain_labels(folder, uncertain: str, label: float) -> None:
     assert cell_meanings(uncertain, 0.0)[""] == 0
 
 
-def test_another_reading_of_uncertain_labels_is_refused(folder) -> None:
+def test_another_reading_of_uncertain_labels_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown reading of uncertain labels 'one'; did you mean 'ones'"):
-        load(folder(), "one")
+        cell_meanings("one", 0.0)
+    for reader in (load, chexpert.load):
+        call({"reader": reader}, "reader(zeros)", "dataset", n_given=1)
+        with pytest.raises(ValueError, match="uncertain is one of ones, zeros, ignore"):
+            call({"reader": reader}, "reader(one)", "dataset", n_given=1)
 
 
 def test_names_of_films_of_their_own(folder) -> None:

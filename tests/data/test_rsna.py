@@ -14,6 +14,7 @@ from hilum.data import radiograph, rsna
 from hilum.data.phantom import rsna_layout
 from hilum.data.rsna import load
 from hilum.errors import DataError, TableError
+from hilum.lookup import call
 
 LABELS = """patientId,x,y,width,height,Target
 aa,10.0,20.0,30.0,40.0,1
@@ -98,10 +99,10 @@ def test_films_that_are_not_normal_may_be_kept(folder) -> None:
     assert cohort.labels.tolist() == [[1], [0], [0], [1]]
     assert cohort.reference.image.tolist() == [0, 0, 3]
     assert cohort.chosen == (HIDDEN,)
-    with pytest.raises(
-        ValueError, match="unknown way with films that are not normal 'kept'; did you mean 'keep'"
-    ):
-        load(folder(), "kept")
+    read = call({"rsna": load}, "rsna(keep)", "dataset", n_given=1)
+    assert len(read(folder())) == 4
+    with pytest.raises(ValueError, match="not_normal is one of drop, keep"):
+        call({"rsna": load}, "rsna(kept)", "dataset", n_given=1)
 
 
 def test_without_classes_nothing_can_be_dropped(folder) -> None:

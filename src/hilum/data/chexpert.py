@@ -11,7 +11,7 @@ from jaxtyping import Float32
 from hilum.boxes import no_boxes
 from hilum.data.box_lists import numbered_columns
 from hilum.data.cohort import Cohort
-from hilum.data.manifest import SQUARE_HW, cell_meanings, is_inside, labels_from
+from hilum.data.manifest import SQUARE_HW, Uncertain, cell_meanings, is_inside, labels_from
 from hilum.data.tables import ages_from, known, lines_of, refuse_repeats
 from hilum.errors import DataError, TableError
 from hilum.files import sha256
@@ -42,7 +42,7 @@ _VIEWS = ("Frontal", "Lateral")
 _PATH = re.compile(r"(?:(.+)/)?([^/]+/(patient[^/]+)/.+)")  # folder of the release, film, patient
 
 
-def load(folder: Path, uncertain: str = "ones") -> Cohort:
+def load(folder: Path, uncertain: Uncertain = "ones") -> Cohort:
     """The frontal films of both tables; validation films are to be carved from the side "train".
 
     An empty cell is 0: in Irvin et al. 2019 the loss leaves out uncertain labels only, so that what a

@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float32
@@ -24,6 +25,7 @@ SQUARE_HW = (1024, 1024)
 MAX_COLUMNS = 1_000
 """More findings than any label set has."""
 
+Uncertain = Literal["ones", "zeros", "ignore"]
 UNCERTAIN = {"ones": 1.0, "zeros": 0.0, "ignore": math.nan}
 """What an uncertain label, -1, may become."""
 
@@ -31,7 +33,7 @@ _ABOUT = ("film", "patient", "view", "age", "sex", "split")
 _SEXES = {"F": "F", "FEMALE": "F", "M": "M", "MALE": "M"}
 
 
-def load(folder: Path, uncertain: str = "ignore") -> Cohort:
+def load(folder: Path, uncertain: Uncertain = "ignore") -> Cohort:
     """All films of films.csv; every column that says nothing about the film is a finding.
 
     Cells of a finding are 1, 0, -1 (uncertain) or empty (not mentioned, NaN). Films that are not on disk

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -31,6 +32,7 @@ MAPPINGS = ("pneumonia-challenge-dataset-mappings_2018.json", "pneumonia-challen
 """Which NIH film each film is; published with the challenge as json."""
 
 OPACITY, NOT_NORMAL, NORMAL = "Lung Opacity", "No Lung Opacity / Not Normal", "Normal"
+NotNormal = Literal["drop", "keep"]
 KEEPS_NOT_NORMAL = {"drop": False, "keep": True}
 
 _TARGETS = {"0": 0.0, "0.0": 0.0, "1": 1.0, "1.0": 1.0}
@@ -42,7 +44,7 @@ _Facts = tuple[str, float | None, str] | list | None
 """View, age and sex of a film; None where its header cannot be read."""
 
 
-def load(folder: Path, not_normal: str = "drop") -> Cohort:
+def load(folder: Path, not_normal: NotNormal = "drop") -> Cohort:
     """All films of the label table, one finding, without a split: none was published for them.
 
     View, age and sex come from the films' headers; a film whose header cannot be read keeps its row with
