@@ -99,7 +99,7 @@ def _jpeg(frame: bytes, layout: Layout) -> UInt8[np.ndarray, "h w"]:
 
 def _through_gdcm(frame: bytes, syntax: str, layout: Layout) -> Shaped[np.ndarray, "h w"]:
     marker, name = GDCM[syntax]
-    _check_jpeg_header(frame, marker, layout)
+    depth = _checked_depth(frame, marker, layout)
     try:
         import gdcm
     except ImportError:
@@ -119,7 +119,6 @@ def _through_gdcm(frame: bytes, syntax: str, layout: Layout) -> Shaped[np.ndarra
     monochrome = gdcm.PhotometricInterpretation.MONOCHROME2
     image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(monochrome))
     image.SetTransferSyntax(gdcm.TransferSyntax(getattr(gdcm.TransferSyntax, name)))
-    depth = layout.depth
     image.SetPixelFormat(gdcm.PixelFormat(1, layout.container, depth, depth - 1, int(layout.signed)))
     text = image.GetBuffer()  # bytes in the guise of text; None where nothing could be decoded
     values = (text or "").encode("utf-8", "surrogateescape")
@@ -128,20 +127,20 @@ def _through_gdcm(frame: bytes, syntax: str, layout: Layout) -> Shaped[np.ndarra
     return np.frombuffer(values, f"<u{layout.container // 8}").reshape(layout.hw)
 
 
-def _check_jpeg_header(frame: bytes, marker: int, layout: Layout) -> None:
-    """Refuses a stream whose segments are not whole, or of another size or depth than the file says."""
+def _checked_depth(frame: bytes, marker: int, layout: Layout) -> int:
+    """Bits of a value in the stream, whose size is what the file says; some encoders round bits up."""
     stream = frame.rstrip(b"\0\xff")  # padding
     if not (stream.startswith(b"\xff\xd8") and stream.endswith(b"\xff\xd9")):
         raise FilmError(_DAMAGED)
-    place, found = 2, None
+    place, found = 2, (0, 0, 0, 0)
     for _ in range(_MAX_SEGMENTS):
         if place + 10 > len(stream) or stream[place] != 0xFF:
             break
         kind, length = stream[place + 1], int.from_bytes(stream[place + 2 : place + 4], "big")
         if kind == _SCAN:
-            if found != (layout.depth, *layout.hw, 1):
+            if found[1:] != (*layout.hw, 1) or not layout.depth <= found[0] <= layout.container:
                 raise FilmError(_OTHER)
-            return
+            return found[0]
         if kind == marker:
             found = struct.unpack_from(">BHHB", stream, place + 4)
         elif 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xCC):

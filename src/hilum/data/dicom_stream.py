@@ -179,6 +179,8 @@ def _head(content: bytes, place: int, implicit: bool) -> tuple[int, bytes, int, 
             return tag, b"", length, place + 8
         kind = content[place + 4 : place + 6]
         if kind in _LONG:
+            if len(content) < place + 12:
+                raise FilmError(_CUT)
             return tag, kind, int.from_bytes(content[place + 8 : place + 12], "little"), place + 12
         if not kind.isalpha():
             raise FilmError("damaged DICOM: an element of an unknown kind; copy it again")
