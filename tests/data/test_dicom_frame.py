@@ -133,6 +133,14 @@ def test_a_frame_of_another_size_reaches_no_decoder(syntax, other, monkeypatch) 
         decoded(frame, syntax, other)
 
 
+@pytest.mark.parametrize("syntax", [LOSSLESS, FIRST_ORDER, JPEG_LS, RLE])
+def test_a_frame_that_is_cut(syntax) -> None:
+    frame = PACKED[syntax](GREY, 8)
+    for length in (0, 1, 30, len(frame) // 2, len(frame) - 3):
+        with pytest.raises(FilmError, match="its compressed pixels cannot be decoded"):
+            decoded(frame[:length], syntax, EIGHT)
+
+
 @pytest.mark.parametrize("syntax", [LOSSLESS, JPEG_LS, RLE])
 def test_a_frame_of_fewer_bits_than_said(syntax) -> None:
     with pytest.raises(FilmError, match="of another size or depth"):

@@ -60,6 +60,22 @@ SKIPPED = {
     "unknown kind, implicit inside": _open(0x00091010, b"UN")
     + item(element(0x00080016, b"UI", b"1.2\0", implicit=True))
     + END,
+    "unknown kind inside a sequence": _open(0x00081140)
+    + _open(0xFFFEE000)
+    + _open(0x00091010, b"UN")
+    + item(element(0x00080016, b"UI", b"1.2\0", implicit=True))
+    + END
+    + ITEM_END
+    + END,
+    "unknown kind inside it, ends inside": _open(0x00081140)
+    + _open(0xFFFEE000)
+    + _open(0x00091010, b"UN")
+    + _open(0xFFFEE000)
+    + element(0x00080016, b"UI", b"1.2\0", implicit=True)
+    + ITEM_END
+    + END
+    + ITEM_END
+    + END,
     "nested": _open(0x00081140) + _open(0xFFFEE000) + _open(0x00081140) + END + ITEM_END + END,
     "long text": element(0x00091010, b"UT", b"x" * 70_000),
 }
