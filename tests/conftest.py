@@ -49,7 +49,7 @@ TINY = """
 input_px = 64
 resize_px = 64
 store_px = 64
-validation_share = 0.3
+split = "official(0.3)"
 
 [model]
 name = "average_pooling"

@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float, Float32, Float64, Int, UInt8
 
 from hilum.boxes import BoxTable
-from hilum.data.geometry import Geometry, input_to_frame, stretched
+from hilum.data.geometry import Geometry, input_to_frame, input_to_store, squared
 from hilum.data.metadata import N_METADATA
-from hilum.data.radiograph import eight_bit, grey_from
+from hilum.data.radiograph import eight_bit_from
 from hilum.explain import logits_and_heatmaps
 from hilum.localize import BoxRule, boxes_from
 from hilum.models import Classifier, load, network_input
@@ -30,7 +30,7 @@ def predict(
 
     Args:
         model: In eval mode.
-        films: Stretched to `geometry.store_px`.
+        films: As squares of `geometry.store_px`.
         geometry: How they become network input.
         metadata: View, age and sex, for a model that takes them.
     """
@@ -85,7 +85,7 @@ def _on_device(
     model: Classifier, films: Films, geometry: Geometry, metadata: Float32[np.ndarray, "n 3"] | None
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     device = next(model.parameters()).device
-    affine = input_to_frame(geometry, geometry.store_hw, len(films)).astype(np.float32)
+    affine = input_to_store(geometry, len(films)).astype(np.float32)
     films_there = torch.from_numpy(np.ascontiguousarray(films)).to(device)
     images = network_input(films_there, torch.from_numpy(affine).to(device), geometry.input_hw)
     return images, None if metadata is None else torch.from_numpy(metadata).to(device)
@@ -125,13 +125,13 @@ class Reader:
         self._rule = rule or BoxRule()
 
     def read(self, film: Path) -> Opinion:
-        """The opinion on a PNG or JPEG film; view, age and sex count as unknown.
+        """The opinion on a film (PNG, JPEG or DICOM); view, age and sex count as unknown.
 
         Raises:
             FilmError: The file cannot be read as a film.
         """
-        grey = eight_bit(grey_from(Path(film)))
-        films = stretched(grey, self._geometry.store_px)[None]
+        grey = eight_bit_from(Path(film))
+        films = squared(grey, self._geometry.store_px, self._geometry.fit)[None]
         unknown = np.full((1, N_METADATA), 0.5, np.float32)
         probabilities, maps = explain(self._model, films, self._geometry, (self._method,), unknown)
         n_findings, film_hw = len(self._model.findings), (grey.shape[0], grey.shape[1])
@@ -140,7 +140,7 @@ class Reader:
             np.zeros(n_findings, np.int64),
             np.arange(n_findings),
             probabilities[0],
-            input_to_frame(self._geometry, film_hw, n_findings),
+            input_to_frame(self._geometry, np.tile(film_hw, (n_findings, 1)), film_hw),
             self._geometry.input_hw,
             self._rule,
             film_hw,

@@ -17,11 +17,11 @@ from pydantic import (
     model_validator,
 )
 
-from hilum.data import DATASETS
-from hilum.data.geometry import Augmentation, Geometry
+from hilum.data import dataset_from
+from hilum.data.geometry import Augmentation, Fit, Geometry
+from hilum.data.splits import split_from
 from hilum.errors import RecipeError
 from hilum.localize import BoxRule
-from hilum.lookup import pick
 
 SHIPPED = Path(__file__).parent / "recipes"
 """The folder is the registry."""
@@ -57,17 +57,24 @@ class DataSettings(Section):
     """Which films, on which side, at which size."""
 
     dataset: str = "chestxray14"
-    split: Literal["official", "random"] = "official"
+    findings: tuple[str, ...] = ()
+    split: str = "official"
     split_seed: Count = 0
-    validation_share: Share = 0.125
     input_px: Positive
     resize_px: Positive
     store_px: Positive
+    fit: Fit = "stretch"
 
     @field_validator("dataset")
     @classmethod
     def _known(cls, name: str) -> str:
-        pick(DATASETS, name, "dataset")
+        dataset_from(name)
+        return name
+
+    @field_validator("split")
+    @classmethod
+    def _split(cls, name: str) -> str:
+        split_from(name)
         return name
 
     @model_validator(mode="after")
@@ -78,7 +85,7 @@ class DataSettings(Section):
     @property
     def geometry(self) -> Geometry:
         """How films are brought to the network's input."""
-        return Geometry(self.input_px, self.resize_px, self.store_px)
+        return Geometry(self.input_px, self.resize_px, self.store_px, self.fit)
 
 
 class ModelSettings(Section):
@@ -109,7 +116,7 @@ class TrainingSettings(Section):
     start_at_prevalence: bool = False
     flip: Annotated[float, Field(ge=0, le=1)] = 0.0
     rotate_degrees: Annotated[float, Field(ge=0, le=180)] = 0.0
-    crop_area: Area = (1.0, 1.0)
+    crop_area: Area | None = None
     crop_aspect: Range = (1.0, 1.0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: Count = 0
@@ -219,10 +226,10 @@ def parse(text: str, name: str) -> Recipe:
 
 
 def toml_from(recipe: Recipe) -> str:
-    """A recipe as TOML with every default written out."""
+    """A recipe as TOML with every default written out, but for keys that say nothing when left out."""
     parts = []
     for section, settings in recipe.model_dump().items():
-        lines = [f"{key} = {_toml_value(value)}" for key, value in settings.items()]
+        lines = [f"{key} = {_toml_value(value)}" for key, value in settings.items() if value is not None]
         parts.append("\n".join([f"[{section}]", *lines]))
     return "\n\n".join(parts) + "\n"
 

@@ -54,17 +54,11 @@ def test_boxes_are_corners_of_named_films(nih_layout) -> None:
     assert np.isnan(reference.score).all()
 
 
-def test_findings_are_taken_by_name_and_order(nih_layout) -> None:
-    folder = nih_layout()
-    cohort = load(folder, (NO_FINDING, "Infiltrate", "Mass"))
-    assert cohort.findings == (NO_FINDING, "Infiltration", "Mass")
-    assert cohort.labels.sum(axis=0).tolist() == [2, 3, 2]
-    assert cohort.reference.finding.tolist() == [1, 1]
-    assert load(folder, ()).labels.shape == (12, 0)
-    with pytest.raises(ValueError, match=r"\['mass'\] are not among"):
-        load(folder, ("mass",))
-    with pytest.raises(ValueError, match="stands twice"):
-        load(folder, ("Infiltrate", "Infiltration"))
+def test_no_finding_is_a_fifteenth_column_on_request(nih_layout) -> None:
+    cohort = load(nih_layout(), "no_finding")
+    assert cohort.findings == (*CHESTXRAY14, NO_FINDING)
+    np.testing.assert_array_equal(cohort.labels[:, 14], (cohort.labels[:, :14] == 0).all(axis=1))
+    assert cohort.labels[:, 14].sum() == 2
 
 
 @pytest.mark.parametrize(

@@ -124,3 +124,18 @@ def test_no_film() -> None:
     empty = _cohort(reference=no_boxes()).rows(np.zeros(5, bool))
     assert len(empty) == len(empty.side("train")) == 0
     assert empty.split_hash == empty.rows(np.zeros(0, int)).split_hash
+
+
+def test_some_findings_in_the_order_wanted() -> None:
+    cohort = _cohort().of_findings(["Effusion"])
+    assert cohort.findings == ("Effusion",)
+    assert cohort.labels[:, 0].tolist() == [0, 1, 0, 1, 0]
+    assert (cohort.reference.image.tolist(), cohort.reference.finding.tolist()) == ([1, 3], [0, 0])
+    turned = _cohort().of_findings(("Effusion", "Mass"))
+    assert turned.reference.finding.tolist() == [0, 1, 0]
+    np.testing.assert_array_equal(turned.labels, _cohort().labels[:, ::-1])
+    assert _cohort().of_findings(()).labels.shape == (5, 0)
+    with pytest.raises(ValueError, match=r"\['mass'\] are not among \['Mass', 'Effusion'\]"):
+        _cohort().of_findings(("mass",))
+    with pytest.raises(ValueError, match="stands twice"):
+        _cohort().of_findings(("Mass", "Mass"))

@@ -14,7 +14,8 @@ import pytest
 
 from hilum.boxes import no_boxes
 from hilum.data import Cohort, store
-from hilum.data.geometry import stretched
+from hilum.data.decoding import Decoders
+from hilum.data.geometry import squared
 from hilum.data.store import PixelStore, build, cache_folder, verify
 from hilum.errors import DataError, DiskError, StoreError
 
@@ -23,10 +24,9 @@ SIDE = 8
 
 @pytest.fixture(autouse=True)
 def stores(tmp_path, monkeypatch) -> Path:
-    """An empty cache, notes after every block, blocks of two films."""
+    """An empty cache, and a note after every second film."""
     monkeypatch.setenv("HILUM_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(store, "BLOCK", 2)
-    monkeypatch.setattr(store, "NOTE", 1)
+    monkeypatch.setattr(store, "NOTE", 2)
     return tmp_path / "cache" / "stores"
 
 
@@ -62,11 +62,12 @@ def _finished(stores: Path) -> list[str]:
 def test_every_film_stands_in_its_row(cohort) -> None:
     steps = []
     built = build(cohort, SIDE, lambda done, total: steps.append((done, total)))
-    assert steps == [(2, 7), (4, 7), (6, 7), (7, 7)]
+    assert steps == [(done, 7) for done in range(1, 8)]
     assert built.films == tuple(cohort.films)
     assert (built.side_px, built.failures) == (SIDE, {})
+    assert built.film_hw.tolist() == [[12 + number, 10] for number in range(7)]
     for number, pixels in enumerate(built.pixels):
-        np.testing.assert_array_equal(pixels, stretched(_grey(number), SIDE))
+        np.testing.assert_array_equal(pixels, squared(_grey(number), SIDE))
     verify(built)
 
 
@@ -83,12 +84,51 @@ def test_a_batch_is_a_copy_and_the_store_is_read_only(cohort) -> None:
         built.pixels[0] = 0
 
 
-def test_a_store_is_built_once(cohort, monkeypatch) -> None:
+@pytest.fixture
+def decoded(monkeypatch) -> list[int]:
+    """Rows of the films that were given to decoders."""
+    rows, true = [], Decoders.decode
+
+    def noted(self, these, paths):
+        rows.extend(these)
+        return true(self, these, paths)
+
+    monkeypatch.setattr(Decoders, "decode", noted)
+    return rows
+
+
+def test_padded_films_are_another_store(cohort) -> None:
+    padded = build(cohort, SIDE, fit="pad")
+    assert padded.folder != build(cohort, SIDE).folder
+    for number, pixels in enumerate(padded.pixels):
+        np.testing.assert_array_equal(pixels, squared(_grey(number), SIDE, "pad"))
+    assert padded.film_hw.tolist() == [[12 + number, 10] for number in range(7)]
+
+
+def test_a_store_cut_short_under_its_reader_is_an_error(cohort) -> None:
+    """numpy would be ended by SIGBUS, and with it the process."""
+    built = build(cohort, SIDE)
+    os.truncate(built.folder / "pixels.npy", 200)
+    with pytest.raises(StoreError, match="cut short while in use; delete the folder to rebuild"):
+        built.batch(np.array([6]))
+
+
+def test_a_store_larger_than_memory_is_asked_for_before_it_is_read(cohort, monkeypatch) -> None:
+    built, asked = build(cohort, SIDE), []
+    monkeypatch.setattr(store, "MAPPED_BYTES", 100)
+    monkeypatch.setattr(os, "posix_fadvise", lambda _fd, place, length, _how: asked.append((place, length)))
+    np.testing.assert_array_equal(built.batch(np.array([5, 0])), built.pixels[[5, 0]])
+    first = built.pixels.offset
+    assert asked == [(first + 5 * SIDE**2, SIDE**2), (first, SIDE**2)]
+
+
+def test_a_store_is_built_once(cohort, decoded) -> None:
     first = build(cohort, SIDE)
-    monkeypatch.setattr(store, "grey_from", lambda path: pytest.fail(f"{path} was decoded again"))
+    decoded.clear()
     second = build(cohort, SIDE, lambda *_: pytest.fail("there is nothing to do"))
     assert second.folder == first.folder
     np.testing.assert_array_equal(second.pixels, first.pixels)
+    assert decoded == []
 
 
 def test_another_side_order_or_film_is_another_store(cohort, tmp_path) -> None:
@@ -100,7 +140,7 @@ def test_another_side_order_or_film_is_another_store(cohort, tmp_path) -> None:
     ]
     cv2.imwrite(str(tmp_path / "3.png"), _grey(30))
     changed = build(cohort, SIDE)
-    np.testing.assert_array_equal(changed.pixels[3], stretched(_grey(30), SIDE))
+    np.testing.assert_array_equal(changed.pixels[3], squared(_grey(30), SIDE))
     assert len({*folders, changed.folder}) == 5
     os.utime(tmp_path / "3.png", ns=(0, 0))
     assert build(cohort, SIDE).folder != changed.folder
@@ -111,7 +151,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("n_done", [2, 4, 6, 7])
-def test_an_interrupted_build_goes_on_where_it_was(cohort, stores, monkeypatch, n_done) -> None:
+def test_an_interrupted_build_goes_on_where_it_was(cohort, stores, decoded, n_done) -> None:
     def kill(done: int, _total: int) -> None:
         if done == n_done:
             raise Killed
@@ -119,18 +159,18 @@ def test_an_interrupted_build_goes_on_where_it_was(cohort, stores, monkeypatch, 
     with pytest.raises(Killed):
         build(cohort, SIDE, kill)
     assert _finished(stores) == []
-    decoded, grey_from = [], store.grey_from
-    monkeypatch.setattr(store, "grey_from", lambda path: decoded.append(path.name) or grey_from(path))
+    decoded.clear()
     built = build(cohort, SIDE)
-    assert sorted(decoded) == [str(film) for film in cohort.films[n_done:]]
+    n_noted = 2 * ((n_done - 1) // 2)  # the note on the film's own pair was not yet written
+    assert decoded == list(range(n_noted, 7))
     for number, pixels in enumerate(built.pixels):
-        np.testing.assert_array_equal(pixels, stretched(_grey(number), SIDE))
+        np.testing.assert_array_equal(pixels, squared(_grey(number), SIDE))
     verify(built)
     assert [path.suffix for path in sorted(stores.iterdir())] == ["", ".lock"]
 
 
 def test_a_kill_before_the_first_note_starts_again(cohort, stores, monkeypatch) -> None:
-    monkeypatch.setattr(store, "NOTE", 16)
+    monkeypatch.setattr(store, "NOTE", 1024)
     with pytest.raises(Killed):
         build(cohort, SIDE, lambda *_: (_ for _ in ()).throw(Killed))
     verify(build(cohort, SIDE))
@@ -141,7 +181,7 @@ def test_failures_are_kept_through_a_kill(cohort, tmp_path) -> None:
     os.unlink(tmp_path / "5.png")
 
     def kill(done: int, _total: int) -> None:
-        if done == 4:
+        if done == 5:
             raise Killed
 
     with pytest.raises(Killed):
@@ -204,7 +244,8 @@ DAMAGE = {
     "index of nothing": lambda folder: (folder / "index.json").write_text("[]"),
     "index without side": lambda folder: (folder / "index.json").write_text('{"films": [], "crc32": []}'),
     "too few films": lambda folder: _index_changed(folder, films=["0.png"]),
-    "index of others": lambda folder: _index_changed(folder, films=["0.png"], crc32=[0]),
+    "index of others": lambda folder: _index_changed(folder, films=["0"], crc32=[0], film_hw=[[1, 1]]),
+    "too few sizes": lambda folder: _index_changed(folder, film_hw=[]),
 }
 
 
@@ -225,7 +266,7 @@ def test_two_builders(cohort) -> None:
         reached.set()
         go_on.wait(10)
 
-    first = threading.Thread(target=build, args=(cohort, SIDE, wait))
+    first = threading.Thread(target=build, args=(cohort, SIDE, wait), daemon=True)
     first.start()
     reached.wait(10)
     try:
@@ -260,7 +301,7 @@ def test_a_disk_that_fills_up_leaves_no_half_store(cohort, stores, monkeypatch, 
     assert _finished(stores) == []
     built = build(cohort, SIDE)
     for number, pixels in enumerate(built.pixels):
-        np.testing.assert_array_equal(pixels, stretched(_grey(number), SIDE))
+        np.testing.assert_array_equal(pixels, squared(_grey(number), SIDE))
     verify(built)
 
 

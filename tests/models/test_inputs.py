@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hilum.data.geometry import Geometry, input_to_frame
+from hilum.data.geometry import Geometry, input_to_store
 from hilum.models import network_input
 
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -88,7 +88,7 @@ def _quarter(row: np.ndarray) -> list[float]:
 def test_resize_then_crop() -> None:
     """A store of 8 px seen as 4 px whose margin of 1 px is cut: the middle 4 x 4 pixels, averaged by twos."""
     films, geometry = _films(3, 8), Geometry(2, 4, 8)
-    affine = torch.from_numpy(input_to_frame(geometry, geometry.store_hw, 3)).float()
+    affine = torch.from_numpy(input_to_store(geometry, 3)).float()
     middle = films[:, 2:6, 2:6].numpy() / 255.0
     expected = middle.reshape(3, 2, 2, 2, 2).mean(axis=(2, 4))
     np.testing.assert_allclose(_grey(network_input(films, affine, (2, 2))), expected, atol=1e-6)

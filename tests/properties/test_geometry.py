@@ -7,14 +7,26 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hilum.boxes import moved
-from hilum.data.geometry import Augmentation, Geometry, augmented, composed, input_to_frame, inverted
+from hilum.data.geometry import (
+    Augmentation,
+    Geometry,
+    augmented,
+    composed,
+    input_to_store,
+    inverted,
+    store_to_frame,
+)
 from hilum.models import network_input
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A busy machine is no failure."""
 
 sides = st.integers(1, 512)
-geometries = st.tuples(sides, sides, sides).map(sorted).map(lambda ascending: Geometry(*ascending))
+geometries = st.builds(
+    lambda sides, fit: Geometry(*sorted(sides), fit),
+    st.tuples(sides, sides, sides),
+    st.sampled_from(["stretch", "pad"]),
+)
 frames = st.tuples(st.integers(1, 4000), st.integers(1, 4000))
 UNTURNED = st.builds(
     Augmentation,
@@ -32,7 +44,9 @@ IDENTITY = np.eye(2, 3)
 
 
 def _drawn(geometry, augmentation, frame_hw, seed) -> np.ndarray:
-    return augmented(geometry, augmentation, frame_hw, seed, 0, np.arange(3))
+    """From network input to the frame, which is the film's own."""
+    to_frame = store_to_frame(geometry, np.array([frame_hw] * 3), frame_hw)
+    return composed(to_frame, augmented(geometry, augmentation, seed, 0, np.arange(3)))
 
 
 @PATIENT
@@ -128,7 +142,7 @@ def _placed_blobs(affine: np.ndarray, geometry: Geometry) -> tuple[np.ndarray, n
 )
 def test_pixels_go_where_the_affine_says(geometry, flip, degrees, area, seed) -> None:
     augmentation = Augmentation(flip, degrees, (area, 1.0), (0.8, 1.25))
-    affine = augmented(geometry, augmentation, geometry.store_hw, seed, 0, np.arange(4))
+    affine = augmented(geometry, augmentation, seed, 0, np.arange(4))
     assert (np.linalg.det(affine[:, :, :2]) < 0).all() == bool(flip)
     found, expected = _placed_blobs(affine, geometry)
     np.testing.assert_allclose(found, expected, atol=0.1)
@@ -136,5 +150,5 @@ def test_pixels_go_where_the_affine_says(geometry, flip, degrees, area, seed) ->
 
 @pytest.mark.parametrize("geometry", [Geometry(64, 64, STORE), Geometry(64, 80, STORE)])
 def test_pixels_of_a_scored_film_go_where_the_affine_says(geometry) -> None:
-    found, expected = _placed_blobs(input_to_frame(geometry, geometry.store_hw, 2), geometry)
+    found, expected = _placed_blobs(input_to_store(geometry, 2), geometry)
     np.testing.assert_allclose(found, expected, atol=0.05)

@@ -13,7 +13,7 @@ from hilum.training.batches import Epoch, FilmSet, in_order
 
 def _films(n: int) -> FilmSet:
     pixels = np.arange(n, dtype=np.uint8)[:, None, None] * np.ones((1, 8, 8), np.uint8)
-    store = PixelStore(Path(), tuple(map(str, range(n))), pixels, {})
+    store = PixelStore(Path(), tuple(map(str, range(n))), pixels, np.full((n, 2), 1024), {})
     labels = np.arange(n, dtype=np.float32)[:, None]
     return FilmSet(store, np.arange(n), labels, np.zeros((n, 3), np.float32), Geometry(8, 8, 8))
 

@@ -39,7 +39,7 @@ def _films(n: int, seed: int) -> FilmSet:
     labels = (np.arange(n)[:, None] % 2).astype(np.float32)
     pixels = rng.integers(0, 120, (n, 16, 16)).astype(np.uint8)
     pixels[labels[:, 0] == 1, 4:9, 4:9] += 100
-    store = PixelStore(Path(), tuple(map(str, range(n))), pixels, {})
+    store = PixelStore(Path(), tuple(map(str, range(n))), pixels, np.full((n, 2), 1024), {})
     return FilmSet(store, np.arange(n), labels, np.zeros((n, 3), np.float32), Geometry(16, 16, 16))
 
 

@@ -214,11 +214,10 @@ def store(
 
 
 def _cohort(folder: Path, dataset: str) -> "Cohort":
-    from hilum.data import DATASETS
-    from hilum.lookup import pick
+    from hilum.data import dataset_from
 
     try:
-        load = pick(DATASETS, dataset, "dataset")
+        load = dataset_from(dataset)
     except ValueError as error:
         raise UsageError(str(error)) from error
     return load(folder)

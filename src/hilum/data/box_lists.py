@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hilum.boxes import BoxTable
-from hilum.data.tables import Lines, lines_of
+from hilum.data.tables import lines_of, numbered_columns
 from hilum.errors import TableError
 from hilum.findings import canonical
 
@@ -134,30 +134,6 @@ def json_from(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise TableError(f"{path}: not a UTF-8 json file: {error}") from error
-
-
-def numbered_columns(
-    path: Path, header: Sequence[str], lines: Lines, wanted: Sequence[str], optional: Sequence[str] = ()
-) -> dict[str, list[str]]:
-    """Columns by name of a table that was read; row by row beside the numbers in `lines`.
-
-    Raises:
-        TableError: A column is missing or stands there twice, or a line is short.
-    """
-    missing = [name for name in wanted if name not in header]
-    if missing:
-        raise TableError(f"{path}: column {missing[0]!r} is missing; found {list(header[:50])}")
-    place_of: dict[str, int] = {}
-    asked = {*wanted, *optional}
-    for place, name in enumerate(header):
-        if name in asked and place_of.setdefault(name, place) != place:
-            raise TableError(f"{path}: column {name!r} stands in it twice")
-    last = max(place_of.values())
-    for number, line in lines:
-        if len(line) <= last:
-            raise TableError(f"{path}, line {number}: {len(line)} fields where {len(header)} are named")
-    columns = list(zip(*(line for _, line in lines), strict=False)) or [()] * len(header)
-    return {name: list(columns[place]) for name, place in place_of.items()}
 
 
 def _records(document: Any, name: str, path: Path) -> list[dict[str, Any]]:

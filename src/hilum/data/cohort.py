@@ -10,6 +10,7 @@ from jaxtyping import Float, Int, Shaped
 from hilum.boxes import BoxTable
 from hilum.errors import SplitError
 from hilum.files import digest
+from hilum.findings import positions
 
 SPLITS = ("train", "val", "test")
 
@@ -35,6 +36,7 @@ class Cohort:
         split_name: How the split was made, in words.
         tables: SHA-256 of every table read, by file name.
         mended: One line for every row that had to be mended.
+        chosen: One line for every choice between copies of films, and for every kind of row left out.
     """
 
     films: Shaped[np.ndarray, " n"]
@@ -53,6 +55,7 @@ class Cohort:
     split_name: str = ""
     tables: dict[str, str] = field(default_factory=dict)
     mended: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuses columns that do not fit together, and a patient on two sides of the split."""
@@ -102,6 +105,25 @@ class Cohort:
         if name not in SPLITS:
             raise ValueError(f"unknown side {name!r} of a split; known: {', '.join(SPLITS)}")
         return np.flatnonzero(self.split == name)
+
+    def of_findings(self, wanted: Sequence[str]) -> "Cohort":
+        """The same films with some label columns, in the order wanted, and the boxes of these findings.
+
+        Raises:
+            ValueError: A finding that is not labelled here, or one wanted twice.
+        """
+        columns = positions(wanted, self.findings)
+        if len(set(columns)) != len(columns):
+            raise ValueError(f"a finding stands twice in {list(wanted)}")
+        new_column = np.full(len(self.findings), -1)
+        new_column[columns] = np.arange(len(columns))
+        boxes = self.reference.rows(new_column[self.reference.finding] >= 0)
+        return dataclasses.replace(
+            self,
+            findings=tuple(self.findings[column] for column in columns),
+            labels=self.labels[:, columns],
+            reference=dataclasses.replace(boxes, finding=new_column[boxes.finding]),
+        )
 
     def rows(self, keep: Sequence[int] | np.ndarray) -> "Cohort":
         """A smaller cohort of the named rows, with their boxes renumbered."""

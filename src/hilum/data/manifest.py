@@ -11,9 +11,9 @@ from jaxtyping import Float32
 
 from hilum.boxes import BoxTable, no_boxes
 from hilum.data import radiograph
-from hilum.data.box_lists import boxes_from, coco_entries, csv_entries, numbered_columns
+from hilum.data.box_lists import boxes_from, coco_entries, csv_entries
 from hilum.data.cohort import SPLITS, Cohort
-from hilum.data.tables import Lines, ages_from, known, lines_of, refuse_repeats
+from hilum.data.tables import Lines, ages_from, known, lines_of, numbered_columns, refuse_repeats
 from hilum.errors import DataError, FilmError, TableError
 from hilum.files import sha256
 from hilum.findings import canonical

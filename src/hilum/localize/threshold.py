@@ -4,7 +4,6 @@ Levels count 0 to 255, as the papers do: v = 255 times the map in [0, 1], never 
 Rounding it leaves fewer than a fifth of the boxes as they are.
 """
 
-import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from hilum.lookup import call_from, pick
+from hilum.lookup import call
 
 
 @dataclass(frozen=True)
@@ -135,10 +134,4 @@ def cuts_from(threshold: str) -> tuple[Cut, ...]:
         Traceback (most recent call last):
         ValueError: threshold 'dynamic' has 0 numbers; write dynamic(percentile)
     """
-    name, numbers = call_from(threshold)
-    function = pick(THRESHOLDS, name, "threshold")
-    wanted = list(inspect.signature(function).parameters)
-    if len(numbers) != len(wanted):
-        right = f"{name}({', '.join(wanted)})" if wanted else name
-        raise ValueError(f"threshold {threshold!r} has {len(numbers)} numbers; write {right}")
-    return function(*numbers)
+    return call(THRESHOLDS, threshold, "threshold")()

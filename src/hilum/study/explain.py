@@ -68,7 +68,7 @@ def explain(
                 write_array(target, np.concatenate(maps[method]))
             write_array(likely_path, np.concatenate(probabilities))
         progress(min((number + 1) * PART, len(rows)), len(rows))
-    affine = input_to_frame(geometry, cohort.frame_hw, 1)[0]
+    affine = input_to_frame(geometry, pixels.store.film_hw[pixels.rows], cohort.frame_hw)
     for method in methods:
         write_index(folder, method, cohort, pairs, affine)
     _write_probabilities(folder, cohort, rows, len(parts))

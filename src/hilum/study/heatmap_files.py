@@ -41,16 +41,20 @@ def write_array(path: Path, array: np.ndarray) -> None:
 
 
 def write_index(
-    folder: RunFolder, method: str, cohort: Cohort, pairs: list[Int[np.ndarray, "_ 2"]], affine: np.ndarray
+    folder: RunFolder,
+    method: str,
+    cohort: Cohort,
+    pairs: list[Int[np.ndarray, "_ 2"]],
+    affine: Float64[np.ndarray, "n 2 3"],
 ) -> None:
-    """One line a map; `pairs` holds (film row, finding column) part by part."""
+    """One line a map; `pairs` holds (film row, finding column) part by part, `affine` is of each film."""
     rows = (
         (
             cohort.films[image],
             part,
             row,
             cohort.findings[finding],
-            " ".join(map(repr, affine.ravel().tolist())),
+            " ".join(map(repr, affine[image].ravel().tolist())),
         )
         for part, inside in enumerate(pairs)
         for row, (image, finding) in enumerate(inside.tolist())

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from hilum.data import DATASETS, Cohort
-from hilum.data.splits import random_patients, with_validation
+from hilum.data import Cohort, dataset_from
+from hilum.data.splits import split_from
 from hilum.data.store import PixelStore, Progress, build, silent
-from hilum.errors import DataError
+from hilum.errors import DataError, RecipeError
 from hilum.recipe import DataSettings
 
 
@@ -63,12 +63,15 @@ def open_films(data: Path, settings: DataSettings) -> Films:
 
     Raises:
         DataError: The folder cannot be used; see its kinds.
+        RecipeError: The recipe's split or findings do not suit this data.
     """
-    listed = DATASETS[settings.dataset](data)
-    if settings.split == "official":
-        listed = with_validation(listed, settings.validation_share, settings.split_seed)
-    else:
-        listed = random_patients(listed, settings.split_seed)
+    listed = dataset_from(settings.dataset)(data)
+    try:
+        listed = split_from(settings.split)(listed, settings.split_seed)
+        if settings.findings:
+            listed = listed.of_findings(settings.findings)
+    except ValueError as error:
+        raise RecipeError(f"[data] on {data}: {error}") from error
     by_split = {side: len(listed.side(side)) for side in ("train", "val", "test")}
     return Films(listed.rows(listed.on_disk), len(listed), by_split, len(listed.reference))
 
@@ -79,7 +82,7 @@ def decode(films: Films, settings: DataSettings, progress: Progress = silent) ->
     Raises:
         DataError: A side of the split has no readable film.
     """
-    store = build(films.cohort, settings.store_px, progress)
+    store = build(films.cohort, settings.store_px, progress, fit=settings.fit)
     readable = np.flatnonzero([film not in store.failures for film in films.cohort.films])
     kept = dataclasses.replace(films, cohort=films.cohort.rows(readable))
     for side in ("train", "val", "test"):

@@ -4,7 +4,7 @@ import numpy as np
 
 from hilum.boxes import no_boxes
 from hilum.data.cohort import Cohort
-from hilum.data.geometry import RESAMPLER
+from hilum.data.geometry import RESAMPLER, Geometry
 from hilum.data.store import Progress, silent
 from hilum.evaluate import Protocol, Score, classification_scores, json_from, localization_scores
 from hilum.files import write_text
@@ -66,6 +66,11 @@ def entry_rows(cohort: Cohort, stored: StoredMaps) -> np.ndarray:
     return np.array([place[pair] for pair in entries], np.int64)
 
 
+def _resampler(geometry: Geometry) -> str:
+    square = {"stretch": "stretched to a square", "pad": "padded to a square"}[geometry.fit]
+    return f"{RESAMPLER}; {square}, {geometry.resize_px} px, centre {geometry.input_px} px"
+
+
 def protocol_of(recipe: Recipe, films: Films, scored: Cohort) -> Protocol:
     """How the scores of a run come about, as far as the run knows; the rest is filled in while scoring."""
     source = scored.source
@@ -80,7 +85,7 @@ def protocol_of(recipe: Recipe, films: Films, scored: Cohort) -> Protocol:
         map_target="reference finding",
         denominator="entries of the box list on test films",
         threshold_chosen=recipe.localize.threshold_chosen,
-        resampler=f"{RESAMPLER}, {recipe.data.resize_px} px, centre {recipe.data.input_px} px",
+        resampler=_resampler(recipe.data.geometry),
         weights_data=f"unknown ({recipe.model.weights}), then {trained}"
         if start is None
         else start + trained,

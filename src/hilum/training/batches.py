@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float32, Int
 from torch import Tensor
 
-from hilum.data.geometry import Augmentation, Geometry, augmented, input_to_frame
+from hilum.data.geometry import Augmentation, Geometry, augmented, input_to_store
 from hilum.data.store import PixelStore
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -63,7 +63,7 @@ class Epoch:
             chosen = order[start:stop]
             numbers = self.films.rows[chosen]
             geometry = self.films.geometry
-            affine = augmented(geometry, self.augmentation, geometry.store_hw, self.seed, self.epoch, numbers)
+            affine = augmented(geometry, self.augmentation, self.seed, self.epoch, numbers)
             yield _batch(self.films, chosen, affine)
 
     def _bounds(self) -> list[tuple[int, int]]:
@@ -78,7 +78,7 @@ def in_order(films: FilmSet, batch_size: int) -> Iterator[Batch]:
     """All films as they are scored: in order, without augmentation."""
     for start in range(0, len(films.rows), batch_size):
         chosen = np.arange(start, min(start + batch_size, len(films.rows)))
-        yield _batch(films, chosen, input_to_frame(films.geometry, films.geometry.store_hw, len(chosen)))
+        yield _batch(films, chosen, input_to_store(films.geometry, len(chosen)))
 
 
 def _batch(films: FilmSet, chosen: np.ndarray, affine: np.ndarray) -> Batch:
