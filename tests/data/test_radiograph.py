@@ -131,6 +131,15 @@ def test_one_grey_value_is_no_film(file_of, read) -> None:
             read(file_of(content))
 
 
+def test_one_pixel_or_one_row_is_enough(file_of) -> None:
+    for place in ((0, 0), (12, 7), (23, 19)):
+        pixels = np.full_like(GREY, 9)
+        pixels[place] = 10
+        np.testing.assert_array_equal(eight_bit_from(file_of(png(pixels))), pixels)
+    rows = np.repeat(np.arange(24, dtype=np.uint8)[:, None], 20, axis=1)
+    np.testing.assert_array_equal(eight_bit_from(file_of(png(rows))), rows)
+
+
 @pytest.mark.parametrize("read", READERS)
 @pytest.mark.parametrize("name", ["absent.png", ".", "pipe", "round", "n" * 256])
 def test_what_is_no_file(tmp_path, read, name) -> None:

@@ -169,7 +169,8 @@ def _check_shape(hw: tuple[int, int]) -> None:
 
 def _checked(pixels: Shaped[np.ndarray, "h w"]) -> Shaped[np.ndarray, "h w"]:
     _check_shape(_hw(pixels))
-    if pixels.min() == pixels.max():
+    row = pixels[len(pixels) // 2]  # one row answers for nearly every film
+    if row.min() == row.max() and pixels.min() == pixels.max():
         raise FilmError("every pixel has the same grey value; this is no film")
     return pixels
 
