@@ -9,8 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from hilum.data.chestxray14 import load
+from hilum.data.contact_sheet import contact_sheet
 from hilum.data.phantom import write
-from hilum.data.phantom.contact_sheet import contact_sheet
 from hilum.recipe import parse
 from hilum.report import Example
 from hilum.report.gallery import heat_on_film
@@ -73,4 +74,4 @@ if __name__ == "__main__":
     cv2.imwrite(str(HERE / "reading.png"), shown[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder) / "p", films=300, size=512, seed=0)
-        contact_sheet(Path(folder) / "p", HERE / "phantoms.png", films=15, seed=1)
+        contact_sheet(load(Path(folder) / "p"), HERE / "phantoms.png", films=15, seed=1)

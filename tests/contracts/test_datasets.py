@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hilum.boxes import area
-from hilum.data import DATASETS, Cohort, dataset_from
+from hilum.data import DATASETS, MARKS, Cohort, dataset_from, dataset_in
 from hilum.data.chestxray14 import load
 from hilum.data.phantom import rsna_layout, write
 from hilum.errors import DataError
@@ -185,3 +185,15 @@ def test_an_option_that_does_not_exist_is_refused() -> None:
         dataset_from("rsna(maybe)")
     with pytest.raises(ValueError, match="unknown dataset 'rsnaa'; did you mean 'rsna'"):
         dataset_from("rsnaa")
+
+
+def test_a_layout_is_known_by_its_tables(layout, tmp_path: Path) -> None:
+    name, folder = layout
+    assert sorted(MARKS) == sorted(DATASETS)
+    assert dataset_in(folder) == name
+    with pytest.raises(DataError, match=r"no table that is known \(known: Data_Entry_2017_v2020\.csv"):
+        dataset_in(tmp_path)
+    for other in ("chexpert", "manifest"):
+        (tmp_path / MARKS[other][0]).touch()
+    with pytest.raises(DataError, match="tables of chexpert and of manifest are in it; name one"):
+        dataset_in(tmp_path)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -45,6 +45,14 @@ Changes = Annotated[
     ),
 ]
 Run = Annotated[Path, Parameter(help="A run folder.")]
+AUTO = "auto"
+Dataset = Annotated[
+    str,
+    Parameter(
+        help="Layout of the folder: chestxray14, chexpert, manifest, rsna, or rsna(keep) and the like; "
+        "auto tells it by the tables there."
+    ),
+]
 Data = Annotated[Path, Parameter(env_var="HILUM_DATA", help="Folder with the tables and the films.")]
 
 
@@ -135,7 +143,7 @@ def report(run: Run, *, quiet: Quiet = False, json_: Json = False) -> int:
 def check(
     folder: Path,
     *,
-    dataset: Annotated[str, Parameter(help="Layout of the folder.")] = "chestxray14",
+    dataset: Dataset = AUTO,
     json_: Json = False,
 ) -> int:
     """Say which films are there, which are missing, how often each finding occurs, what had to be mended.
@@ -149,6 +157,31 @@ def check(
 
     census = census_from(_cohort(folder, dataset))
     _print(census if json_ else text_from(census))
+    return 0
+
+
+@data_app.command
+def sheet(
+    folder: Path,
+    *,
+    out: Annotated[Path, Parameter(help="The PNG to write; it shows the films, so keep it with them.")],
+    films: Annotated[int, Parameter(help="Films on the sheet.")] = 15,
+    seed: Annotated[int, Parameter(help="Decides which films.")] = 0,
+    dataset: Dataset = AUTO,
+) -> int:
+    """Draw a contact sheet: some films with their findings and reference boxes.
+
+    Parameters
+    ----------
+    folder
+        Holds the tables and the films.
+    """
+    from hilum.data.contact_sheet import contact_sheet
+
+    if films < 1:
+        raise UsageError(f"--films {films}; at least 1")
+    contact_sheet(_cohort(folder, dataset), out, films=films, seed=seed)
+    _print(str(out))
     return 0
 
 
@@ -190,7 +223,10 @@ def store(
     folder: Path,
     *,
     size: Annotated[int, Parameter(help="Side of the stored films, in px.")] = 256,
-    dataset: Annotated[str, Parameter(help="Layout of the folder.")] = "chestxray14",
+    fit: Annotated[
+        Literal["stretch", "pad"], Parameter(help="How films that are not square become so.")
+    ] = "stretch",
+    dataset: Dataset = AUTO,
     verify: Annotated[bool, Parameter(negative="", help="Compare every film with its checksum.")] = False,
     quiet: Quiet = False,
 ) -> int:
@@ -206,7 +242,7 @@ def store(
 
     cohort = _cohort(folder, dataset)
     with Shown(quiet=quiet) as show:
-        built = stores.build(cohort.rows(cohort.on_disk), size, show("decode films"))
+        built = stores.build(cohort.rows(cohort.on_disk), size, show("decode films"), fit=fit)
     if verify:
         stores.verify(built)
     _print(str(built.folder))
@@ -214,10 +250,10 @@ def store(
 
 
 def _cohort(folder: Path, dataset: str) -> "Cohort":
-    from hilum.data import dataset_from
+    from hilum.data import dataset_from, dataset_in
 
     try:
-        load = dataset_from(dataset)
+        load = dataset_from(dataset_in(folder) if dataset == AUTO else dataset)
     except ValueError as error:
         raise UsageError(str(error)) from error
     return load(folder)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hilum.data import chestxray14, chexpert, manifest, rsna
 from hilum.data.cohort import Cohort
+from hilum.errors import DataError
 from hilum.lookup import call
 
 DATASETS = {
@@ -15,7 +16,29 @@ DATASETS = {
 }
 """Readers by the name that a recipe gives under `[data] dataset`, as "rsna(keep)"."""
 
-__all__ = ["DATASETS", "Cohort", "dataset_from"]
+MARKS = {
+    "chestxray14": chestxray14.IMAGE_TABLES,
+    "chexpert": tuple(chexpert.SIDES)[:1],
+    "manifest": (manifest.TABLE,),
+    "rsna": (rsna.LABEL_TABLE,),
+}
+"""The tables by which each reader's layout is known."""
+
+__all__ = ["DATASETS", "MARKS", "Cohort", "dataset_from", "dataset_in"]
+
+
+def dataset_in(folder: Path) -> str:
+    """Name of the reader whose tables lie in a folder.
+
+    Raises:
+        DataError: There are none, or those of several.
+    """
+    names = [name for name, tables in MARKS.items() if any((folder / table).is_file() for table in tables)]
+    if len(names) == 1:
+        return names[0]
+    found = f"tables of {' and of '.join(names)} are in it; name one" if names else "no table that is known"
+    tables = ", ".join(table for tables in MARKS.values() for table in tables)
+    raise DataError(f"{folder}: {found} (known: {tables})")
 
 
 def dataset_from(text: str) -> Callable[[Path], Cohort]:

@@ -1,11 +1,10 @@
 """Synthetic frontal chests with all 14 findings, whose masks and boxes are known.
 
 `draw` gives one film, `write` a cohort in the layout of ChestX-ray14 (so that the reader of the real films
-opens it), `contact_sheet` a picture of some of them. A phantom tests software; it says nothing about people.
+opens it). A phantom tests software; it says nothing about people.
 """
 
-from hilum.data.phantom.contact_sheet import contact_sheet
 from hilum.data.phantom.film import LESIONS, REGIONS, Phantom, draw
 from hilum.data.phantom.layout import write
 
-__all__ = ["LESIONS", "REGIONS", "Phantom", "contact_sheet", "draw", "write"]
+__all__ = ["LESIONS", "REGIONS", "Phantom", "draw", "write"]
