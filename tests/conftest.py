@@ -2,9 +2,13 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from jaxtyping import install_import_hook
+
+if TYPE_CHECKING:
+    from hilum.data import Cohort
 
 SOURCE = Path(__file__).parents[1] / "src"
 
@@ -42,6 +46,20 @@ def _sample(name: str) -> Path:
 def nih_sample() -> Path:
     """Folder with a partial download of ChestX-ray14."""
     return _sample("nih-sample")
+
+
+@pytest.fixture(scope="session")
+def real(nih_sample: Path) -> "Cohort":
+    """The whole real table, "No Finding" last; read once, it takes seconds."""
+    from hilum.data.chestxray14 import load
+
+    return load(nih_sample, "no_finding")
+
+
+@pytest.fixture(scope="session")
+def rsna_sample() -> Path:
+    """Folder with some films in the layout of RSNA Pneumonia stage 2."""
+    return _sample("rsna-sample")
 
 
 TINY = """

@@ -7,10 +7,6 @@ import cv2
 import numpy as np
 import pytest
 
-from hilum.data import Cohort
-from hilum.data.chestxray14 import load
-from hilum.findings import CHESTXRAY14, NO_FINDING
-
 HEADER = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
     "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"
@@ -74,9 +70,3 @@ def nih_layout(tmp_path) -> Callable[..., Path]:
         return folder
 
     return write
-
-
-@pytest.fixture(scope="session")
-def real(nih_sample) -> Cohort:
-    """The whole real table, "No Finding" last; read once, it takes seconds."""
-    return load(nih_sample, "no_finding")

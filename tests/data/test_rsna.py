@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -315,15 +314,6 @@ def test_phantoms_in_the_layout(phantoms: Path, layout: Path) -> None:
     assert len(np.unique(cohort.reference.image)) == cohort.labels.sum()
     fewer = load(layout)
     assert len(fewer) == len(cohort) - (original.labels.any(axis=1) & (cohort.labels[:, 0] == 0)).sum()
-
-
-@pytest.fixture(scope="module")
-def rsna_sample() -> Path:
-    """Folder with a part of the challenge's films."""
-    folder = Path(os.environ.get("HILUM_SAMPLES", Path(__file__).parents[3] / "shared")) / "rsna-sample"
-    if not folder.is_dir():
-        pytest.skip("no real films here: rsna-sample is absent; HILUM_SAMPLES names the folder that holds it")
-    return folder
 
 
 def test_the_real_sample(rsna_sample: Path) -> None:
