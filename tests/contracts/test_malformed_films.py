@@ -11,7 +11,7 @@ import pytest
 from tests.data.malformed import CASES, page
 from tests.data.malformed_film import PRIVATE, dicom, fragments, jpeg, png
 
-READER = Path(__file__).with_name("malformed_reader.py")
+READER = Path(__file__).parents[1] / "data" / "malformed_reader.py"
 PAGE = Path(__file__).parents[2] / "docs" / "malformed.md"
 LOUD = {
     "truncated or corrupt raster: PNG, half the rows, checksums right",

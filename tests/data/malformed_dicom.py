@@ -24,6 +24,8 @@ ENDLESS = 0xFFFFFFFF
 SIGNED = np.linspace(-1000, 1000, 480).reshape(24, 20).astype(np.int16)
 RUNS = bytes([1, 0, 0, 0, 64, 0, 0, 0]) + bytes(56)
 WHOLE = dicom()
+NESTED = "its elements are nested too deeply or do not fit together"
+MANY = "DICOM of more than 120,000 elements"
 CUT = "truncated DICOM: an element is longer than the file"
 NO_PREAMBLE = "perhaps DICOM, but without the preamble of Part 10"
 
@@ -43,6 +45,19 @@ def _nested(depth: int, lengths: bool) -> bytes:
     for _ in range(depth):
         content = element(0x00081140, b"SQ", item(content))
     return content
+
+
+def _open(content: bytes) -> bytes:
+    """A sequence of undefined length."""
+    return element(0x00081140, b"SQ", content, ENDLESS) + element(0xFFFEE0DD, b"", b"")
+
+
+def _items(n: int) -> bytes:
+    return _open(n * (element(0xFFFEE000, b"", b"", ENDLESS) + element(0xFFFEE00D, b"", b"")))
+
+
+def _charsets() -> bytes:
+    return element(0x00080005, b"CS", b"\\".join(b"q%d" % number for number in range(9_000)))
 
 
 def _private(n: int) -> bytes:
@@ -88,7 +103,7 @@ TRUNCATED = {
     "mark only": (lambda: b"DICM", NO_PREAMBLE),
     "meta information only": (lambda: meta(LITTLE), "it ends in its meta information"),
     "half the pixels": (lambda: WHOLE[:-240], "truncated DICOM: 240 bytes of pixels where 480 are needed"),
-    "cut in the header": (lambda: WHOLE[:300], CUT),
+    "cut in the header": (lambda: WHOLE[:300], "DICOM without pixel data, or cut before it"),
     "no preamble": (lambda: WHOLE[132:], NO_PREAMBLE),
     "no preamble, no meta information": (lambda: fields({}) + _pixels(480), NO_PREAMBLE),
     "flipped meta information": (
@@ -112,7 +127,7 @@ LENGTHS = {
         lambda: _packed(50, jpeg())[:-40],
         "the end of its compressed pixels was not found",
     ),
-    "sequence without its end": (lambda: dicom(before=_nested(1, False)[:-16]), CUT),
+    "sequence without its end": (lambda: dicom(before=_nested(1, False)[:-16]), NESTED),
     "sequence longer than the file": (
         lambda: dicom(before=element(0x00081140, b"SQ", b"", 0x7FFFFFFF)),
         CUT,
@@ -123,17 +138,26 @@ LENGTHS = {
     ),
 }
 NESTING = {
-    "300 nested sequences": (lambda: dicom(before=_nested(300, False)), GREY),
-    "5,000 nested sequences": (lambda: dicom(before=_nested(5_000, False)), GREY),
+    "50 nested sequences": (lambda: dicom(before=_nested(50, False)), GREY),
+    "300 nested sequences": (lambda: dicom(before=_nested(300, False)), NESTED),
+    "5,000 nested sequences": (lambda: dicom(before=_nested(5_000, False)), NESTED),
     "5,000 nested sequences with lengths": (lambda: dicom(before=_nested(5_000, True)), GREY),
-    "a million nested sequences": (
-        lambda: dicom(before=_nested(10**6, False)),
-        "DICOM of more than 300,000 nested elements",
-    ),
+    "a million nested sequences": (lambda: dicom(before=_nested(10**6, False)), NESTED),
+    "a sequence of 1,000 items": (lambda: dicom(before=_items(1_000)), GREY),
+    "a sequence of a million items": (lambda: dicom(before=_items(10**6)), MANY),
     "100,000 private elements": (lambda: dicom(before=_private(100_000)), GREY),
-    "a million private elements": (
-        lambda: dicom(before=10 * _private(100_000)),
-        "DICOM of more than 300,000 elements",
+    "a million private elements": (lambda: dicom(before=10 * _private(100_000)), MANY),
+    "sequence with a value of 100 MB inside": (
+        lambda: dicom(before=_open(item(element(0x00091010, b"OB", bytes(10**8))))),
+        MANY,
+    ),
+    "9,000 character sets that do not exist, 100 times": (
+        lambda: dicom(before=100 * _open(item(_charsets()))),
+        GREY,
+    ),
+    "look-up table of 20 MB": (
+        lambda: dicom(after=element(0x00283010, b"SQ", bytes(20_000_000))),
+        "DICOM with a value of 20000000 bytes in its header",
     ),
     "400,000 fragments": (
         lambda: dicom(fragments(*[b"ab"] * 400_000), "1.2.840.10008.1.2.4.50"),

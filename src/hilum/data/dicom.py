@@ -232,16 +232,15 @@ class _Fields:
         return bool(self._text(name))
 
     def _text(self, name: str) -> str:
-        element = self._stream.elements.get(TAGS[name])
-        return "" if element is None else element.value.decode("utf-8", "replace").strip("\0 ")
+        return self._stream.elements.get(TAGS[name], b"").decode("utf-8", "replace").strip("\0 ")
 
     def _integer(self, name: str, default: int | None = None) -> int:
-        element = self._stream.elements.get(TAGS[name])
-        if element is None or len(element.value) != 2:
-            if default is None or element is not None:
-                raise FilmError(f"damaged DICOM: {name} is missing or no number; write it again")
+        value = self._stream.elements.get(TAGS[name])
+        if value is None and default is not None:
             return default
-        return int.from_bytes(element.value, "little")
+        if value is None or len(value) != 2:
+            raise FilmError(f"damaged DICOM: {name} is missing or no number; write it again")
+        return int.from_bytes(value, "little")
 
     def _numbers(self, name: str) -> list[float]:
         try:
@@ -259,8 +258,7 @@ class _Fields:
         return spacing[0], spacing[1]
 
     def _lut(self, name: str, layout: Layout) -> Table | None:
-        sequence = self._stream.elements.get(TAGS[name])
-        item = {} if sequence is None else item_of(sequence, self._stream.implicit or sequence.kind == b"UN")
+        item = item_of(self._stream.elements.get(TAGS[name], b""))
         return _table_from(item, layout) if item else None
 
 
@@ -271,7 +269,7 @@ def _table_from(item: dict[int, Element], layout: Layout) -> Table:
         raise FilmError("damaged DICOM: a look-up table without its entries; write it again")
     n, first, bits = np.frombuffer(descriptor.value, "<u2").tolist()
     n = n or 2**16
-    if first >= 2**15 and (descriptor.kind == b"SS" or (not descriptor.kind and layout.signed)):
+    if first >= 2**15 and (descriptor.kind == "SS" or (not descriptor.kind and layout.signed)):
         first -= 2**16
     kind = np.dtype("<u2") if len(data.value) >= 2 * n else np.dtype(np.uint8)
     if not 8 <= bits <= 16 or len(data.value) < n * kind.itemsize:

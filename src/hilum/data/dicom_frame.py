@@ -175,6 +175,7 @@ def _jpeg_2000(frame: bytes, layout: Layout) -> Shaped[np.ndarray, "h w"]:
 
 def _run_lengths(frame: bytes, layout: Layout) -> Shaped[np.ndarray, "h w"]:
     """RLE of DICOM (PS3.5 annex G): one segment a byte of the values, the highest byte first."""
+    # pydicom's decoder unpacks whatever a segment holds, up to 64 times its length; gdcm's has read beyond it
     n_bytes, n_pixels = layout.container // 8, layout.hw[0] * layout.hw[1]
     if len(frame) < 64:
         raise FilmError(_DAMAGED)

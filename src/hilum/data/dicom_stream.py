@@ -1,18 +1,25 @@
 """The bytes of a DICOM file -> its elements of the outermost level, still as bytes, and where its pixels lie.
 
-Nothing is interpreted that is not asked for: names, dates and private tags are stepped over, nested
-sequences are walked with a list and not by recursion, and no count in the file sets aside memory.
+pydicom walks from element to element; it converts no value, so that names and dates are not even read.
 """
 
+import io
 import struct
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 
 from hilum.data.raster import MAX_PIXELS
 from hilum.errors import FilmError
 
-MAX_ELEMENTS = 300_000
-"""Steps through one file; films have a few hundred elements."""
+MAX_STEPS = 120_000
+"""Reads of an element's head or of 256 bytes; films need a few hundred, and pydicom 4 us or more for each."""
+MAX_VALUE = 2**20
+"""Bytes of one value that is wanted; the longest are look-up tables, of 128 kB each."""
+MAX_FRAGMENTS = 100_000
+"""Pieces of one compressed film; there is one, or one every few kB."""
 MAX_INFLATED = 2 * MAX_PIXELS + 2**20
 """Bytes of a deflated file: the largest film of 16 bits, and its header."""
 
@@ -22,24 +29,37 @@ DEFLATED = "1.2.840.10008.1.2.1.99"
 IMPLICIT = "1.2.840.10008.1.2"
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 
-_PIXELS = 0x7FE00010
-_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_SYNTAX, _PIXELS = 0x00020010, 0x7FE00010
 _UNDEFINED = 0xFFFFFFFF
-_LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
+_END = b"\xfe\xff\xdd\xe0"
+_CHARACTER_SET, _NO_ELEMENT = b"\x08\x00\x05\x00", b"\x08\x00\x04\x00"
+_FAILURES = (
+    AttributeError,
+    EOFError,
+    OSError,
+    RecursionError,
+    TypeError,
+    UserWarning,
+    ValueError,
+    struct.error,
+)
+"""What pydicom raises where elements do not fit together; a warning where warnings are errors."""
 
 _CUT = "truncated DICOM: an element is longer than the file; copy it again"
+_DAMAGED = "damaged DICOM: its elements are nested too deeply or do not fit together; copy it again"
+_NO_END = "truncated DICOM: the end of its compressed pixels was not found; copy it again"
 
 
 @dataclass(frozen=True)
 class Element:
-    """One element's value as bytes.
+    """One element of an item.
 
     Attributes:
         kind: The two letters of its value representation; empty where the file does not say.
-        value: Without the padding that makes its length even.
+        value: As bytes, with the padding that makes their number even.
     """
 
-    kind: bytes
+    kind: str
     value: bytes
 
 
@@ -48,17 +68,15 @@ class Stream:
     """A DICOM file, its header read.
 
     Attributes:
-        elements: Those asked for that are there, by tag.
+        elements: Values of those asked for that are there, by tag.
         syntax: UID of its transfer syntax.
-        implicit: Whether elements do not name their kinds.
         content: The file, inflated if it was deflated.
         place: Where in `content` the value of the pixel data begins.
         length: Bytes of the pixel data; None where they are in fragments.
     """
 
-    elements: dict[int, Element]
+    elements: dict[int, bytes]
     syntax: str
-    implicit: bool
     content: bytes
     place: int
     length: int | None
@@ -77,135 +95,123 @@ def stream_from(content: bytes, wanted: frozenset[int]) -> Stream:
         wanted: Tags to keep.
 
     Raises:
-        FilmError: It is truncated, has no pixels, or is of endless length.
+        FilmError: It is truncated, has no pixels, or is of endless length; or pydicom is not installed.
     """
-    syntax, place = _syntax(content)
+    file = _File(content)
+    file.seek(MARK_PLACE + 4)
+    meta = file.walk(False, frozenset({_SYNTAX}), lambda tag: tag >> 16 != 2)
+    if not file.ended:
+        raise FilmError("truncated DICOM: it ends in its meta information; copy it again")
+    syntax = meta.get(_SYNTAX, b"").rstrip(b"\0 ").decode("ascii", "replace")
+    if not syntax:
+        raise FilmError("damaged DICOM: it names no transfer syntax; write it again")
     if syntax == BIG_ENDIAN:
         raise FilmError("DICOM in big endian, which the standard has withdrawn; store it in little endian")
     if syntax == DEFLATED:
-        content, place = _inflated(content[place:]), 0
-    elements: dict[int, Element] = {}
-    implicit = not content[place + 4 : place + 6].isalpha()  # some files are not what their syntax says
-    for _ in range(MAX_ELEMENTS):
-        if place >= len(content):
-            break
-        tag, kind, length, place = _head(content, place, implicit)
-        if tag == _PIXELS:
-            return Stream(
-                elements, syntax, implicit, content, place, None if length == _UNDEFINED else length
-            )
-        end = _end(content, place, implicit or kind == b"UN") if length == _UNDEFINED else place + length
-        if tag in wanted:
-            if end > len(content):
-                raise FilmError(_CUT)
-            elements[tag] = Element(kind, content[place:end])
-        place = end
-    else:
-        raise FilmError(f"DICOM of more than {MAX_ELEMENTS:,} elements; this is no film")
-    if place > len(content):
-        raise FilmError(_CUT)
-    raise FilmError("DICOM without pixel data; a film has pixels")
+        file = _File(_inflated(content[file.tell() :]))  # not by pydicom, which sets no limit
+    start = file.tell()
+    implicit = not file.content[start + 4 : start + 6].isalpha()  # some files are not what their syntax says
+    elements = file.walk(implicit, wanted, lambda tag: tag == _PIXELS)
+    if not file.ended:
+        raise FilmError("DICOM without pixel data, or cut before it; copy it again")
+    length = None if file.length == _UNDEFINED else file.length
+    return Stream(elements, syntax, file.content, file.place, length)
 
 
 def frame_of(stream: Stream) -> bytes:
     """The one compressed frame of a file whose pixels are in fragments, joined."""
+    from pydicom.encaps import generate_fragments
+
     if stream.length is not None:
         raise FilmError("damaged DICOM: compressed pixels that are not in fragments; copy it again")
-    content, place, parts = stream.content, stream.place, []
-    for _ in range(MAX_ELEMENTS):
-        if place + 8 > len(content):
-            break
-        tag, _, length, place = _head(content, place, implicit=True)
-        if tag == _SEQUENCE_END:
-            frame = b"".join(parts[1:])  # the first item is a table of offsets
-            if not frame:
-                raise FilmError("damaged DICOM: its pixel data is empty; copy it again")
-            return frame
-        if tag != _ITEM or length > len(content) - place:
-            break
-        parts.append(content[place : place + length])
-        place += length
-    raise FilmError("truncated DICOM: the end of its compressed pixels was not found; copy it again")
+    content = io.BytesIO(stream.content)
+    content.seek(stream.place)
+    try:
+        fragments = list(islice(generate_fragments(content), MAX_FRAGMENTS))
+    except ValueError:
+        raise FilmError(_NO_END) from None
+    end = content.tell()  # pydicom stops there in the midst of a file that is cut, too
+    if stream.content[end - 4 : end] != _END or len(stream.content) < end + 4:
+        raise FilmError(_NO_END)
+    frame = b"".join(fragments[1:])  # the first is a table of offsets
+    if not frame:
+        raise FilmError("damaged DICOM: its pixel data is empty; copy it again")
+    return frame
 
 
-def item_of(sequence: Element, implicit: bool) -> dict[int, Element]:
-    """The elements of the first item of a sequence; empty where it has none."""
-    content, found = sequence.value, {}
-    if len(content) < 8:
-        return found
-    tag, _, length, place = _head(content, 0, implicit=True)
-    end = len(content) if length == _UNDEFINED else min(place + length, len(content))
-    if tag != _ITEM:
-        raise FilmError("damaged DICOM: a sequence without an item; copy it again")
-    for _ in range(MAX_ELEMENTS):
-        if place + 8 > end:
-            break
-        tag, kind, length, place = _head(content, place, implicit)
-        if tag == _ITEM_END:
-            break
-        stop = _end(content, place, implicit or kind == b"UN") if length == _UNDEFINED else place + length
-        if stop > end:
-            raise FilmError(_CUT)
-        found[tag] = Element(kind, content[place:stop])
-        place = stop
+def item_of(sequence: bytes) -> dict[int, Element]:
+    """The elements of the first item of a sequence, without sequences inside; empty where it has none."""
+    with _failures_told():
+        from pydicom.dataelem import RawDataElement
+        from pydicom.filereader import read_sequence
+
+        items = read_sequence(_File(sequence), False, True, len(sequence), "ascii")
+        tags = items[0].keys() if items else ()
+        elements = [items[0].get_item(tag, keep_deferred=True) for tag in tags]  # which converts none
+    found = {}
+    for element in elements:
+        if isinstance(element, RawDataElement):
+            place = element.value_tell
+            found[element.tag] = Element(element.VR or "", sequence[place : place + element.length])
     return found
 
 
-def _syntax(content: bytes) -> tuple[str, int]:
-    """Transfer syntax, and where the data set begins; the group of meta information comes before it."""
-    place, syntax = MARK_PLACE + 4, ""
-    for _ in range(MAX_ELEMENTS):
-        if place + 8 > len(content):
-            raise FilmError("truncated DICOM: it ends in its meta information; copy it again")
-        if content[place : place + 2] != b"\x02\x00":
-            break
-        tag, _, length, place = _head(content, place, implicit=False)
-        if length > len(content) - place:
-            raise FilmError(_CUT)
-        if tag == 0x00020010:
-            syntax = content[place : place + length].rstrip(b"\0 ").decode("ascii", "replace")
-        place += length
-    if not syntax:
-        raise FilmError("damaged DICOM: it names no transfer syntax; write it again")
-    return syntax, place
+class _File(io.BytesIO):
+    """The bytes of a file as pydicom reads them, with a limit of steps.
+
+    Attributes:
+        content: The bytes.
+        place: Where the value of the element begins that a walk came to last.
+        length: Of that value, as the file says.
+        ended: Whether that element is where the walk had to end.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.content, self.place, self.length, self.ended = content, 0, 0, False
+        self._steps = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As of any file, but pydicom sees no character sets.
+
+        It would look up each among the modules of Python, and hostile files can name thousands; no
+        value is taken from what it sees.
+        """
+        seen = super().read(size)
+        self._steps += 1 + len(seen) // 256 + 5 * (size == 2)  # two bytes begin an item, which is slow
+        if self._steps > MAX_STEPS:
+            raise FilmError(f"DICOM of more than {MAX_STEPS:,} elements; this is no film")
+        return _NO_ELEMENT + seen[4:] if seen.startswith(_CHARACTER_SET) else seen
+
+    def walk(self, implicit: bool, wanted: frozenset[int], is_end: Callable[[int], bool]) -> dict[int, bytes]:
+        """Values of the elements wanted up to one that is the end, which is come to, not read."""
+
+        def stop_when(tag: int, _kind: str | None, length: int) -> bool:
+            self.place, self.length, self.ended = self.tell(), length, is_end(tag)
+            if not self.ended and length != _UNDEFINED:
+                if self.place + length > len(self.content):
+                    raise FilmError(_CUT)
+                if tag in wanted and length > MAX_VALUE:
+                    raise FilmError(f"DICOM with a value of {length} bytes in its header; this is no film")
+            return self.ended
+
+        with _failures_told():
+            from pydicom.filereader import data_element_generator
+
+            # Deferred are all values: they are cut out here, so that none is held twice.
+            walk = data_element_generator(self, implicit, True, stop_when, 0, specific_tags=list(wanted))
+            return {element.tag: self.content[self.place : self.tell()] for element in walk}
 
 
-def _head(content: bytes, place: int, implicit: bool) -> tuple[int, bytes, int, int]:
-    """Tag, kind and length of the element at a place, and the place of its value."""
+@contextmanager
+def _failures_told() -> Iterator[None]:
+    """Turns all that pydicom raises into one error; its own messages may show what the file holds."""
     try:
-        group, element, length = struct.unpack_from("<HHI", content, place)
-        tag = group << 16 | element
-        if implicit or group == 0xFFFE:  # items have no kind in any syntax
-            return tag, b"", length, place + 8
-        kind = content[place + 4 : place + 6]
-        if kind in _LONG:
-            if len(content) < place + 12:
-                raise FilmError(_CUT)
-            return tag, kind, int.from_bytes(content[place + 8 : place + 12], "little"), place + 12
-        if not kind.isalpha():
-            raise FilmError("damaged DICOM: an element of an unknown kind; copy it again")
-    except struct.error:
-        raise FilmError(_CUT) from None
-    return tag, kind, length >> 16, place + 8
-
-
-def _end(content: bytes, place: int, implicit: bool) -> int:
-    """Where a sequence of undefined length ends; however deep it is nested."""
-    open_parts = [(_SEQUENCE_END, implicit)]
-    for _ in range(MAX_ELEMENTS):
-        closing, implicit = open_parts[-1]
-        tag, kind, length, place = _head(content, place, implicit)
-        if tag == closing:
-            open_parts.pop()
-            if not open_parts:
-                return place
-        elif length != _UNDEFINED:
-            place += length
-        elif tag == _ITEM:
-            open_parts.append((_ITEM_END, implicit))
-        else:
-            open_parts.append((_SEQUENCE_END, implicit or kind == b"UN"))
-    raise FilmError(f"DICOM of more than {MAX_ELEMENTS:,} nested elements; this is no film")
+        yield
+    except ImportError:
+        raise FilmError("DICOM needs hilum's `dicom` extra: pip install 'hilum[dicom]'") from None
+    except _FAILURES:
+        raise FilmError(_DAMAGED) from None
 
 
 def _inflated(packed: bytes) -> bytes:
