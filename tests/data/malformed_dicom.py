@@ -273,6 +273,10 @@ CODECS = {
         "of another size or depth",
     ),
     "lossless JPEG without tables": (lambda: _packed(70, _lossless(0xC3)), PACKED),
+    "lossless JPEG with an unknown marker": (
+        lambda: _packed(70, b"\xff\xd8\xff\x01\x00\x02" + _lossless(0xC3)[2:]),
+        PACKED,
+    ),
     "JPEG-LS of noise": (lambda: _packed(80, _noise()), PACKED),
     "JPEG-LS without pixels": (lambda: _packed(81, _lossless(0xF7)), PACKED),
     "JPEG 2000 of noise": (lambda: _packed(90, _noise()), PACKED),

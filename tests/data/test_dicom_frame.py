@@ -133,6 +133,19 @@ def test_a_frame_of_another_size_reaches_no_decoder(syntax, other, monkeypatch) 
         decoded(frame, syntax, other)
 
 
+@pytest.mark.parametrize("marker", [0x00, 0x01, 0xCC, 0xD0, 0xD9, 0xFF])
+@pytest.mark.parametrize("syntax", [JPEG_EXTENDED, LOSSLESS])
+def test_a_marker_at_which_gdcm_would_abort(syntax, marker, monkeypatch) -> None:
+    """libjpeg goes on to the next one, here without the tables, and nothing catches gdcm's exception."""
+    monkeypatch.setitem(sys.modules, "gdcm", None)
+    twelve = syntax == JPEG_EXTENDED
+    frame = twelve_bit_jpeg(np.array([[7]], np.uint16)) if twelve else lossless_jpeg(GREY, 8)
+    tables = frame.index(b"\xff\xc4") + 1
+    layout = Layout((8, 8), 1, 16, 12, False) if twelve else EIGHT
+    with pytest.raises(FilmError, match=r"pixels (cannot be decoded|are of another size)"):
+        decoded(frame[:tables] + bytes([marker]) + frame[tables + 1 :], syntax, layout)
+
+
 @pytest.mark.parametrize("syntax", [LOSSLESS, FIRST_ORDER, JPEG_LS, RLE])
 def test_a_frame_that_is_cut(syntax) -> None:
     frame = PACKED[syntax](GREY, 8)

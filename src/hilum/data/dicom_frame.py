@@ -31,6 +31,8 @@ RLE = "1.2.840.10008.1.2.5"
 _DAMAGED = "damaged DICOM: its compressed pixels cannot be decoded; copy it again"
 _OTHER = "damaged DICOM: its compressed pixels are of another size or depth than its header says"
 _SCAN = 0xDA
+_BEFORE_SCAN = {0xC4, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xF8, 0xFE}
+"""Tables, notes and the like; at markers without a length libjpeg goes another way, and gdcm aborts."""
 _MAX_SEGMENTS = 1_000
 
 
@@ -143,8 +145,8 @@ def _checked_depth(frame: bytes, marker: int, layout: Layout) -> int:
             return found[0]
         if kind == marker:
             found = struct.unpack_from(">BHHB", stream, place + 4)
-        elif 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xCC):
-            raise FilmError(_OTHER)
+        elif kind not in _BEFORE_SCAN:
+            raise FilmError(_OTHER if kind in range(0xC0, 0xD0) else _DAMAGED)
         place += 2 + length
     raise FilmError(_DAMAGED)
 
