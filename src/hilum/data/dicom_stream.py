@@ -33,17 +33,8 @@ _SYNTAX, _PIXELS = 0x00020010, 0x7FE00010
 _UNDEFINED = 0xFFFFFFFF
 _END = b"\xfe\xff\xdd\xe0"
 _CHARACTER_SET, _NO_ELEMENT = b"\x08\x00\x05\x00", b"\x08\x00\x04\x00"
-_FAILURES = (
-    AttributeError,
-    EOFError,
-    OSError,
-    RecursionError,
-    TypeError,
-    UserWarning,
-    ValueError,
-    struct.error,
-)
-"""What pydicom raises where elements do not fit together; a warning where warnings are errors."""
+_FAILURES = (EOFError, OSError, RecursionError, UserWarning, struct.error)
+"""What pydicom raises where elements do not fit together; the warning where warnings are errors."""
 
 _CUT = "truncated DICOM: an element is longer than the file; copy it again"
 _DAMAGED = "damaged DICOM: its elements are nested too deeply or do not fit together; copy it again"
@@ -185,6 +176,7 @@ class _File(io.BytesIO):
 
     def walk(self, implicit: bool, wanted: frozenset[int], is_end: Callable[[int], bool]) -> dict[int, bytes]:
         """Values of the elements wanted up to one that is the end, which is come to, not read."""
+        self.ended = False
 
         def stop_when(tag: int, _kind: str | None, length: int) -> bool:
             self.place, self.length, self.ended = self.tell(), length, is_end(tag)
@@ -198,8 +190,9 @@ class _File(io.BytesIO):
         with _failures_told():
             from pydicom.filereader import data_element_generator
 
-            # Deferred are all values: they are cut out here, so that none is held twice.
-            walk = data_element_generator(self, implicit, True, stop_when, 0, specific_tags=list(wanted))
+            walk = data_element_generator(
+                self, implicit, True, stop_when, defer_size=0, specific_tags=list(wanted)
+            )  # all values are deferred: they are cut out here, so that none is held twice
             return {element.tag: self.content[self.place : self.tell()] for element in walk}
 
 
