@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from hilum.boxes import moved
+from hilum.data.geometry import input_to_frame
 from hilum.errors import RecipeError
 from hilum.recipe import load, parse, shipped, toml_from
 
@@ -14,6 +17,9 @@ MISTAKES = [
     ({"training.epochs": "0"}, r"\[training\] epochs:.*greater than 0"),
     ({"training.learning_rate": "'high'"}, r"\[training\] learning_rate"),
     ({"data.dataset": "'chestxray15'"}, "did you mean 'chestxray14'"),
+    ({"data.dataset": "'rsna(maybe)'"}, "not_normal is one of drop, keep"),
+    ({"data.split": "'oficial'"}, "unknown split 'oficial'; did you mean 'official'"),
+    ({"data.split": "'official(1, 2)'"}, r"write official\(validation\)"),
     ({"data.input_px": "512"}, "ascending"),
     ({"localize.thresholds": "['dynamik(80)']"}, "did you mean 'dynamic'"),
     ({"localize.thresholds": "['dynamic(180)']"}, r"\[localize\]"),
@@ -75,3 +81,39 @@ def test_a_resolved_recipe_reads_back_as_itself(name: str) -> None:
 
 def test_three_recipes_are_shipped() -> None:
     assert set(shipped()) == {"chexnet", "demo", "small"}
+
+
+PAPERS = {  # resize_px, input_px, training geometry, and the corners of the scored view in a frame of 1024
+    "Rajpurkar et al. 2017": (224, 224, {"flip": 0.5}, (0, 1024)),
+    "Gascoigne-Burns and Katsigiannis 2021": (
+        480,
+        448,
+        {"crop_area": [0.08, 1.0], "crop_aspect": [0.75, 4 / 3], "rotate_degrees": 7.0, "flip": 0.5},
+        (1024 * 16 / 480, 1024 * 464 / 480),
+    ),
+    "Pun et al. 2021": (224, 224, {"rotate_degrees": 15.0, "flip": 0.5}, (0, 1024)),
+    "WILDCAT on RSNA": (224, 224, {}, (0, 1024)),
+    "D'Souza et al. 2022": (
+        256,
+        256,
+        {"crop_area": [0.8, 1.0], "crop_aspect": [0.75, 1.733], "rotate_degrees": 15.0, "flip": 0.5},
+        (0, 1024),
+    ),
+    "Sorkhei et al. 2019": (256, 256, {}, (0, 1024)),
+}
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_the_geometry_of_every_paper_can_be_written(paper, tiny_recipe) -> None:
+    resize_px, input_px, training, (first, last) = PAPERS[paper]
+    sides = {"data.resize_px": resize_px, "data.store_px": resize_px, "data.input_px": input_px}
+    changes = {key: str(value) for key, value in sides.items()} | {"training.flip": "0.0"}
+    changes |= {f"training.{key}": str(value) for key, value in training.items()}
+    recipe = load(str(tiny_recipe), changes)
+    affine = input_to_frame(recipe.data.geometry, np.array([[1024, 1024]]), (1024, 1024))
+    seen = moved(np.array([[0.0, 0.0, input_px, input_px]]), affine)
+    np.testing.assert_allclose(seen, [[first, first, last, last]], rtol=1e-12, atol=1e-9)
+    assert parse(toml_from(recipe), "again") == recipe
+    wanted = training.get("crop_area")
+    assert recipe.training.augmentation.area == (tuple(wanted) if wanted else None)
+    assert recipe.training.augmentation.flip == training.get("flip", 0.0)

@@ -50,7 +50,7 @@ def test_help_names_every_command_and_every_exit_code() -> None:
         (["study", "small", "--data", "nowhere", "--out", "x"], 4, "no such folder"),
         (["data", "check", "nowhere"], 4, "no such folder"),
         (["data", "check", ".", "--dataset", "chestxray"], 2, "did you mean 'chestxray14'"),
-        (["data", "store", ".", "--dataset", "rsna"], 2, "known: chestxray14"),
+        (["data", "store", ".", "--dataset", "rsna(maybe)"], 2, "not_normal is one of drop, keep"),
         (["study", "small", "--data", ".", "--out", "x", "--set", "training.crop_area=[0,1]"], 2, "0 < low"),
         (["score", "nowhere"], 1, "not a run folder"),
         (["data", "phantom", "x", "--films", "0"], 2, "at least 1 film"),

@@ -191,6 +191,8 @@ def test_a_layout_is_known_by_its_tables(layout, tmp_path: Path) -> None:
     name, folder = layout
     assert sorted(MARKS) == sorted(DATASETS)
     assert dataset_in(folder) == name
+    with pytest.raises(DataError, match="nowhere: no such folder"):
+        dataset_in(tmp_path / "nowhere")
     with pytest.raises(DataError, match=r"no table that is known \(known: Data_Entry_2017_v2020\.csv"):
         dataset_in(tmp_path)
     for other in ("chexpert", "manifest"):

@@ -31,8 +31,10 @@ def dataset_in(folder: Path) -> str:
     """Name of the reader whose tables lie in a folder.
 
     Raises:
-        DataError: There are none, or those of several.
+        DataError: No such folder, no such tables in it, or those of several.
     """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; it should hold the tables and the films")
     names = [name for name, tables in MARKS.items() if any((folder / table).is_file() for table in tables)]
     if len(names) == 1:
         return names[0]
