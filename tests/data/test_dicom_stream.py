@@ -148,7 +148,10 @@ def test_character_sets_are_not_looked_up() -> None:
     ("before", "told"),
     [
         (element(0x00091010, b"LO", b"ab") * (MAX_STEPS + 1), "DICOM of more than 120,000 elements"),
-        (_open(0x00081140) + item(b"") * (MAX_STEPS // 6) + END, f"DICOM of more than 120,000 elements|{NESTED}"),
+        (
+            _open(0x00081140) + item(b"") * (MAX_STEPS // 6) + END,
+            f"DICOM of more than 120,000 elements|{NESTED}",
+        ),
         (element(SEQUENCE, b"SQ", bytes(MAX_VALUE + 2)), "DICOM with a value of 1048578 bytes in its header"),
     ],
 )
