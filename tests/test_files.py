@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hilum.errors import DiskError
-from hilum.files import demand_space, digest, disk_errors, sha256, whole, write_text
+from hilum.files import demand_space, digest, disk_errors, sha256, stamp, whole, write_text
 
 FULL = """
 import resource, sys
@@ -101,3 +101,12 @@ def test_space_is_asked_for_first(tmp_path, monkeypatch) -> None:
     with pytest.raises(DiskError, match=r"yet: needs 0\.00 GB, 0\.00 GB are free"):
         demand_space(tmp_path / "not" / "yet", 1_001)
     demand_space(Path("relative"), 0)
+
+
+def test_a_stamp_changes_with_the_file(tmp_path) -> None:
+    path = tmp_path / "a"
+    assert stamp(str(path)) == "absent"
+    path.write_text("12")
+    before = stamp(str(path))
+    os.utime(path, ns=(0, 5))
+    assert stamp(str(path)) == "2:5" != before

@@ -68,6 +68,15 @@ def digest(*parts: object) -> str:
     return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
+def stamp(path: str) -> str:
+    """What changes with a file, told without reading it: its size and the time of its change."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return "absent"
+    return f"{stat.st_size}:{stat.st_mtime_ns}"
+
+
 def demand_space(folder: Path, n_bytes: int) -> None:
     """Refuses a piece of work that would not fit.
 

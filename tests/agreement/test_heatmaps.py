@@ -8,12 +8,12 @@ import pytest
 import timm
 import torch
 import torchcam.methods
-from pytorch_grad_cam import GradCAM
+from pytorch_grad_cam import EigenCAM, GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, XGradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 
 from hilum import models
-from hilum.explain import logits_and_heatmaps
+from hilum.explain import METHODS, logits_and_heatmaps
 from hilum.findings import CHESTXRAY14
 from hilum.localize.scale import enlarged, unit_map
 from hilum.models.classifier import AveragePooling
@@ -45,7 +45,7 @@ def images() -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def ours(network: AveragePooling, images: torch.Tensor) -> dict[str, np.ndarray]:
-    return logits_and_heatmaps(network, images, ("cam", "gradcam"))[1]
+    return logits_and_heatmaps(network, images, tuple(METHODS))[1]
 
 
 def _each(maps: np.ndarray, change) -> np.ndarray:
@@ -60,20 +60,39 @@ def _grad_cam(peer: GradCAM, images: torch.Tensor, n_findings: int = N_FINDINGS)
     return np.stack([peer(images, targets=target) for target in targets], axis=1)
 
 
-class AtMapResolution(GradCAM):
-    """pytorch-grad-cam with its enlargement switched off."""
-
-    def get_target_width_height(self, input_tensor):
-        return None
+def _at_map_resolution(peer: type[GradCAM]) -> type[GradCAM]:
+    """A method of pytorch-grad-cam with its enlargement switched off."""
+    return type(peer.__name__, (peer,), {"get_target_width_height": lambda *_: None})
 
 
 def test_gradcam_is_pytorch_grad_cams_at_map_resolution(network, images, ours) -> None:
-    with AtMapResolution(network, [network.backbone]) as peer:
+    with _at_map_resolution(GradCAM)(network, [network.backbone]) as peer:
         theirs = _grad_cam(peer, images)
     maps = _each(_each(ours["gradcam"], unit_map), unit_map)  # the peer divides by its range plus 1e-7 twice
     assert theirs.shape == maps.shape == (N_FILMS, N_FINDINGS, 7, 7)
     assert theirs.max() > 0.99
     assert np.abs(maps - theirs).max() <= WITHIN
+
+
+PEERS = {"gradcam++": GradCAMPlusPlus, "hirescam": HiResCAM, "layercam": LayerCAM, "xgradcam": XGradCAM}
+
+
+@pytest.mark.parametrize("method", PEERS)
+def test_other_methods_are_pytorch_grad_cams(method, network, images, ours) -> None:
+    with _at_map_resolution(PEERS[method])(network, [network.backbone]) as peer:
+        theirs = _grad_cam(peer, images, 4)
+    maps = _each(_each(ours[method][:, :4], unit_map), unit_map)
+    assert theirs.max() > 0.99
+    assert np.abs(maps - theirs).max() <= WITHIN
+
+
+def test_eigencam_is_pytorch_grad_cams_but_for_the_sign_left_to_chance(network, images, ours) -> None:
+    with _at_map_resolution(EigenCAM)(network, [network.backbone]) as peer:
+        theirs = peer(images, None)
+    raw = ours["eigencam_centred"][:, 0]
+    as_ours, turned = (np.array([unit_map(unit_map(sign * one)) for one in raw]) for sign in (1, -1))
+    apart = [np.abs(maps - theirs).max(axis=(1, 2)) for maps in (as_ours, turned)]
+    assert (np.minimum(*apart) <= WITHIN).all()
 
 
 def test_gradcam_is_pytorch_grad_cams_at_input_size(network, images, ours) -> None:
@@ -125,7 +144,7 @@ def test_before_the_in_place_relu_of_a_densenet_a_peer_sees_another_map(images) 
     _trained_at_its_end(network, network.features)
     maps = {}
     for name, layer in (("before", network.features), ("after", network.relu)):
-        with AtMapResolution(network, [layer]) as peer:
+        with _at_map_resolution(GradCAM)(network, [layer]) as peer:
             maps[name] = _grad_cam(peer, small, 3)
     with torch.inference_mode():
         activations = network.relu(network.features(small))

@@ -35,7 +35,16 @@ class MaxPooling(LastMapClassifier):
 
 
 def test_the_table_is_whole() -> None:
-    assert sorted(METHODS) == ["cam", "gradcam"]
+    assert sorted(METHODS) == [
+        "cam",
+        "eigencam",
+        "eigencam_centred",
+        "gradcam",
+        "gradcam++",
+        "hirescam",
+        "layercam",
+        "xgradcam",
+    ]
 
 
 @pytest.mark.parametrize("method", METHODS)

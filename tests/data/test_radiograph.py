@@ -10,10 +10,10 @@ import pytest
 from tests.data.malformed_film import GREY, PRIVATE, dicom, element, fragments, jpeg, png, sixteen
 
 from hilum.data import radiograph
-from hilum.data.radiograph import Header, eight_bit_from, grey_from, header_from, radiograph_from
+from hilum.data.radiograph import Header, eight_bit_from, header_from, radiograph_from
 from hilum.errors import FilmError
 
-READERS = [grey_from, eight_bit_from, radiograph_from, header_from]
+READERS = [eight_bit_from, radiograph_from, header_from]
 BASELINE = "1.2.840.10008.1.2.4.50"
 
 
@@ -175,14 +175,6 @@ def test_a_file_that_is_too_large_is_not_read(file_of, monkeypatch) -> None:
     monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("was read"))
     with pytest.raises(FilmError, match=rf"{len(png())} bytes; at most {len(png()) - 1} are read"):
         eight_bit_from(path)
-
-
-def test_grey_values_as_stored(file_of) -> None:
-    wide = GREY.astype(np.uint16) * 257 + 3
-    np.testing.assert_array_equal(grey_from(file_of(png(wide))), wide)
-    assert grey_from(file_of(png(np.full((1, 1), 51, np.uint8)))).tolist() == [[51]]
-    with pytest.raises(FilmError, match="a film is a PNG, JPEG or DICOM file"):
-        grey_from(file_of(b""))
 
 
 def test_every_film_of_the_rsna_sample(rsna_films) -> None:

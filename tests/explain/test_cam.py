@@ -5,8 +5,16 @@ import sys
 import pytest
 import torch
 
-from hilum.explain.cam import cam, grad_cam, head_gradients
-from hilum.explain.capture import capture
+from hilum.explain.cam import (
+    cam,
+    grad_cam,
+    grad_cam_plus_plus,
+    head_gradients,
+    hires_cam,
+    layer_cam,
+    xgrad_cam,
+)
+from hilum.explain.capture import Captured, capture
 from hilum.models.classifier import AveragePooling
 
 from .conftest import FINDINGS, HEADS, SIDE, by_backward
@@ -136,3 +144,54 @@ def test_a_map_need_not_be_square(model, images, metadata) -> None:
     A, G = by_backward(model, _last(model), 1, wide, metadata)
     expected = (G.mean(dim=(2, 3), keepdim=True) * A).sum(dim=1)
     torch.testing.assert_close(ours[:, 1], expected, **WITHIN)
+
+
+def _plus_plus(A, G):
+    alpha = torch.where(G != 0, G**2 / (2 * G**2 + A.sum(dim=(2, 3), keepdim=True) * G**3 + 1e-6), 0)
+    return ((alpha * G.clamp(min=0)).sum(dim=(2, 3), keepdim=True) * A).sum(dim=1)
+
+
+def _xgrad(A, G):
+    a = (G * A).sum(dim=(2, 3), keepdim=True) / (A.sum(dim=(2, 3), keepdim=True) + 1e-7)
+    return (a * A).sum(dim=1)
+
+
+FORMULAS = {
+    grad_cam_plus_plus: _plus_plus,
+    xgrad_cam: _xgrad,
+    layer_cam: lambda A, G: (G.clamp(min=0) * A).sum(dim=1),
+    hires_cam: lambda A, G: (G * A).sum(dim=1),
+}
+
+
+@pytest.mark.parametrize("method", FORMULAS)
+def test_formulas_hold_of_gradients_through_the_whole_network(method, model, images, metadata) -> None:
+    ours = method(model, capture(model, images, metadata), EVERY)
+    assert ours.shape == (3, 3, 6, 6)
+    for finding in range(len(FINDINGS)):
+        expected = FORMULAS[method](*by_backward(model, _last(model), finding, images, metadata))
+        assert expected.std() > 1e-5
+        torch.testing.assert_close(ours[:, finding], expected, **WITHIN)
+
+
+@pytest.mark.parametrize("method", [xgrad_cam, hires_cam])
+def test_what_is_grad_cam_for_average_pooling(method, images) -> None:
+    model = HEADS["average"]().double().eval()
+    captured = capture(model, images)
+    torch.testing.assert_close(
+        method(model, captured, EVERY), grad_cam(model, captured, EVERY), atol=1e-7, rtol=1e-5
+    )
+
+
+def test_grad_cam_plus_plus_by_hand() -> None:
+    """One channel of 2 x 2 with A = 1, 2, 3, 6 and w = 0.8: g = 0.2, S = 12, a = 4 g^3 / (2 g^2 + S g^3)."""
+    model = HEADS["average"]().double().eval()
+    A = torch.zeros(1, 6, 2, 2).double()
+    A[0, 0] = torch.tensor([[1.0, 2.0], [3.0, 6.0]])
+    with torch.no_grad():
+        model.head.weight.zero_()
+        model.head.weight[0, 0], model.head.weight[0, 1] = 0.8, -0.8
+    captured = Captured(A, torch.zeros(1, 3).double(), None)
+    a = 4 * 0.2**3 / (2 * 0.2**2 + 12 * 0.2**3 + 1e-6)
+    torch.testing.assert_close(grad_cam_plus_plus(model, captured, EVERY)[0, 0], a * A[0, 0])
+    assert (grad_cam_plus_plus(model, captured, EVERY)[0, 1:] == 0).all()

@@ -17,15 +17,7 @@ from hilum.data.dicom_stream import MARK_PLACE, is_dicom
 from hilum.data.raster import MAX_PIXELS, PNG, eight_bit, is_raster
 from hilum.errors import FilmError
 
-__all__ = [
-    "Header",
-    "Radiograph",
-    "eight_bit",
-    "eight_bit_from",
-    "grey_from",
-    "header_from",
-    "radiograph_from",
-]
+__all__ = ["Header", "Radiograph", "eight_bit_from", "header_from", "radiograph_from"]
 
 MAX_BYTES = 4 * MAX_PIXELS
 """The largest film uncompressed, twice over; checked before the file is read."""
@@ -104,18 +96,6 @@ def eight_bit_from(path: Path) -> UInt8[np.ndarray, "h w"]:
             return eight_bit(_checked(raster.grey(content)))
         _, codes, table = dicom.grey_codes(content)
         return _checked(_eight_bit_codes(codes, table))
-
-
-def grey_from(path: Path) -> Shaped[np.ndarray, "h w"]:
-    """The grey values of a PNG or JPEG file as stored: uint8, or uint16 where the file has 16 bits.
-
-    Raises:
-        FilmError: The file is missing, no PNG or JPEG, damaged, or larger than 40 Mpx.
-    """
-    with _named(path):
-        content = _content(path)
-        _check_kind(content)
-        return raster.grey(content)
 
 
 def _header(content: bytes) -> Header:

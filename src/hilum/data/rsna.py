@@ -6,7 +6,6 @@ themselves. The films are a part of ChestX-ray14: train on one and test on the o
 
 import json
 import math
-import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +19,7 @@ from hilum.data.cohort import Cohort
 from hilum.data.store import cache_folder
 from hilum.data.tables import files_below, lines_of
 from hilum.errors import DataError, FilmError, TableError
-from hilum.files import digest, sha256, write_text
+from hilum.files import digest, sha256, stamp, write_text
 from hilum.lookup import pick
 
 FRAME_HW = (1024, 1024)
@@ -201,27 +200,19 @@ def _pairs(path: Path) -> Iterable[tuple[str, str, str]]:
 
 def _headers(films: Sequence[str], paths: Sequence[str]) -> tuple[list[str], list[float], list[str], int]:
     """View, age and sex of each film, and how many films on disk could not be asked for them."""
-    stamps = [f"{film}:{_stamp(path)}" for film, path in zip(films, paths, strict=True)]
+    stamps = [f"{film}:{stamp(path)}" for film, path in zip(films, paths, strict=True)]
     kept = cache_folder() / "headers" / f"{digest(_READING, *stamps)}.json"
     facts = _kept(kept)
     if facts is None:
         with ThreadPoolExecutor() as pool:  # a cold disk is waited for by several at once
             facts = list(pool.map(_facts, paths))
-        text = json.dumps(facts)
-        write_text(kept, json.dumps({"facts": text, "digest": digest(text)}))
+        if any(facts):  # where none could be read, the next try may go better
+            text = json.dumps(facts)
+            write_text(kept, json.dumps({"facts": text, "digest": digest(text)}))
     n_unread = sum(fact is None and path != "" for fact, path in zip(facts, paths, strict=True))
     known = [fact or ("", None, "") for fact in facts]
     ages = [math.nan if age is None else float(age) for _, age, _ in known]
     return [view for view, _, _ in known], ages, [sex for _, _, sex in known], n_unread
-
-
-def _stamp(path: str) -> str:
-    """Changes with the file."""
-    try:
-        stat = os.stat(path)
-    except OSError:
-        return "absent"
-    return f"{stat.st_size}:{stat.st_mtime_ns}"
 
 
 def _kept(path: Path) -> list[_Facts] | None:

@@ -23,7 +23,7 @@ from hilum.data.cohort import Cohort
 from hilum.data.decoding import Decoders
 from hilum.data.geometry import RESAMPLER, Fit
 from hilum.errors import DataError, StoreError
-from hilum.files import demand_space, digest, disk_errors, write_text
+from hilum.files import demand_space, digest, disk_errors, stamp, write_text
 
 NOTE = 1024
 """Films between two notes on disk, each of which waits for the disk as long as some films take."""
@@ -125,17 +125,8 @@ def verify(store: PixelStore) -> None:
 
 
 def _name(cohort: Cohort, side_px: int, fit: Fit) -> str:
-    stamps = map(_stamp, cohort.paths)
+    stamps = map(stamp, cohort.paths)
     return digest(side_px, fit, RESAMPLER, *map(":".join, zip(cohort.films, stamps, strict=True)))
-
-
-def _stamp(path: str) -> str:
-    """Changes with the file; a film that has vanished becomes one of the store's failures."""
-    try:
-        stat = os.stat(path)
-    except OSError:
-        return "absent"
-    return f"{stat.st_size}:{stat.st_mtime_ns}"
 
 
 @contextlib.contextmanager

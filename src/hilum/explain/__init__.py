@@ -7,13 +7,23 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from hilum.explain.cam import cam, grad_cam
+from hilum.explain.cam import cam, grad_cam, grad_cam_plus_plus, hires_cam, layer_cam, xgrad_cam
 from hilum.explain.capture import capture
+from hilum.explain.eigen import eigen_cam, eigen_cam_centred
 from hilum.findings import positions
 from hilum.lookup import pick
 from hilum.models.classifier import Classifier, LastMapClassifier
 
-METHODS = {"cam": cam, "gradcam": grad_cam}
+METHODS = {
+    "cam": cam,
+    "eigencam": eigen_cam,
+    "eigencam_centred": eigen_cam_centred,
+    "gradcam": grad_cam,
+    "gradcam++": grad_cam_plus_plus,
+    "hirescam": hires_cam,
+    "layercam": layer_cam,
+    "xgradcam": xgrad_cam,
+}
 """Heatmap methods by the name that recipes, tables and folders use."""
 
 
