@@ -5,7 +5,10 @@ import errno
 import json
 import os
 import shutil
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import cv2
@@ -13,7 +16,7 @@ import numpy as np
 import pytest
 
 from hilum.boxes import no_boxes
-from hilum.data import Cohort, store
+from hilum.data import Cohort, manifest, store
 from hilum.data.decoding import Decoders
 from hilum.data.geometry import squared
 from hilum.data.store import PixelStore, build, cache_folder, verify
@@ -335,3 +338,44 @@ def test_a_store_of_the_real_sample(real) -> None:
     assert built.pixels.mean() > 50
     assert (built.pixels.std(axis=(1, 2)) > 20).all()
     verify(built)
+
+
+N_MANY = 150
+BUILDING = """
+import sys
+from hilum.data import store
+from hilum.apps.cli import main
+store.NOTE = 16
+main(["data", "store", sys.argv[1], "--size", "64"])
+"""
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory) -> Path:
+    """A folder with films.csv and films that take a second to decode."""
+    folder = tmp_path_factory.mktemp("many")
+    for number in range(N_MANY):
+        film = np.random.default_rng(number).integers(0, 256, (600, 600), np.uint8)
+        cv2.imwrite(str(folder / f"{number}.png"), film)
+    (folder / "films.csv").write_text("path,Mass\n" + "".join(f"{n}.png,0\n" for n in range(N_MANY)))
+    return folder
+
+
+@pytest.mark.parametrize("kill", [0, *(pytest.param(k, marks=pytest.mark.slow) for k in range(1, 50))])
+def test_a_build_that_is_killed_leaves_no_wrong_pixel(many, stores, kill) -> None:
+    """SIGKILL at some moment between start and end, twice; then it is built to its end and verified."""
+    for chance in np.random.default_rng(kill).uniform(0, 1, 2):
+        process = subprocess.Popen([sys.executable, "-c", BUILDING, str(many)], stderr=subprocess.DEVNULL)
+        started = time.monotonic()
+        while process.poll() is None and not list(stores.glob("*.part")) and time.monotonic() < started + 60:
+            time.sleep(0.005)
+        time.sleep(1.5 * chance)
+        process.kill()
+        process.wait()
+    cohort = manifest.load(many)
+    built = build(cohort, 64)
+    verify(built)
+    assert not built.failures
+    for number in range(N_MANY):
+        film = np.random.default_rng(number).integers(0, 256, (600, 600), np.uint8)
+        np.testing.assert_array_equal(built.pixels[number], squared(film, 64))
