@@ -1,5 +1,6 @@
 """What all tests share: checked shapes, the real samples where they are present."""
 
+import importlib.util
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,6 +61,15 @@ def real(nih_sample: Path) -> "Cohort":
 def rsna_sample() -> Path:
     """Folder with some films in the layout of RSNA Pneumonia stage 2."""
     return _sample("rsna-sample")
+
+
+@pytest.fixture(scope="session")
+def published_tables() -> Path:
+    """Folder of tables of public data sets that torchxrayvision carries."""
+    found = importlib.util.find_spec("torchxrayvision")
+    if found is None or found.origin is None:
+        pytest.skip("torchxrayvision, which carries the published tables, is not installed")
+    return Path(found.origin).parent / "data"
 
 
 TINY = """

@@ -1,5 +1,6 @@
 """CheXpert's tables: uncertain and empty cells, lateral films, sides, where the films lie."""
 
+import gzip
 import shutil
 from pathlib import Path
 
@@ -157,3 +158,23 @@ def test_no_folder_no_table_no_frontal_film(folder: Path, tmp_path: Path) -> Non
     (folder / "train.csv").unlink()
     with pytest.raises(TableError, match=r"train\.csv is not there"):
         load(folder)
+
+
+@pytest.mark.slow
+def test_the_whole_table(published_tables: Path, tmp_path: Path) -> None:
+    """Counts of the authors' table: 223,414 films of 64,540 patients, 191,027 of them frontal."""
+    (tmp_path / "train.csv").write_bytes(
+        gzip.decompress((published_tables / "chexpert_train.csv.gz").read_bytes())
+    )
+    first = tmp_path / "train" / "patient00001" / "study1" / "view1_frontal.jpg"
+    first.parent.mkdir(parents=True)
+    first.write_bytes(b"")
+    cohort = load(tmp_path)
+    assert len(cohort) == 191_027
+    assert cohort.on_disk.sum() == 1
+    assert "32,387 lateral films are left out" in " ".join(cohort.chosen)
+    assert {view: int((cohort.view == view).sum()) for view in ("AP", "PA")} == {"AP": 161_590, "PA": 29_420}
+    assert set(cohort.split) == {"train"}
+    uncertain = np.isnan(load(tmp_path, "ignore").labels)
+    assert uncertain.any(axis=0).sum() == 13  # all but "No Finding"
+    assert (cohort.labels[uncertain] == 1).all()
