@@ -47,5 +47,5 @@ def test_probabilities_do_not_depend_on_the_way_taken(reader: Reader) -> None:
 def test_an_unreadable_film_is_one_clear_error(reader: Reader, tmp_path: Path) -> None:
     path = tmp_path / "film.png"
     path.write_text("<svg>")
-    with pytest.raises(FilmError, match=r"film\.png.*PNG or JPEG"):
+    with pytest.raises(FilmError, match=r"film\.png.*PNG, JPEG or DICOM file"):
         reader.read(path)

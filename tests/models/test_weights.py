@@ -72,7 +72,7 @@ def test_the_header_comes_back_as_it_was(saved) -> None:
     assert read_header(saved) == {
         "model": SETTINGS,
         "findings": list(FINDINGS),
-        "geometry": {"input_px": 64, "resize_px": 72, "store_px": 96},
+        "geometry": {"input_px": 64, "resize_px": 72, "store_px": 96, "fit": "stretch"},
         "metadata_scaling": {"youngest": 0.1 + 0.2, "oldest": 94.0, "median": 47.5},
     }
 
