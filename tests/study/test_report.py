@@ -1,5 +1,7 @@
 """The page of a study says what was done, warns of what it may not be used for, and hides no box."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,12 @@ def test_the_page_stands_alone_and_says_what_it_is(run) -> None:
     assert "<script src" not in page
     assert "<link" not in page
     assert [row.metric for row in summary][:2] == ["auroc", "t_iou"]
+
+
+def test_what_was_left_out_stands_on_the_page(run) -> None:
+    cohort = dataclasses.replace(run.films.cohort, chosen=("48 films of another class are left out",))
+    report(run.folder, run.recipe, dataclasses.replace(run.films, cohort=cohort), run.pixels)
+    assert "48 films of another class are left out" in run.folder.report.read_text()
 
 
 def test_an_unscored_run_is_not_reported(run) -> None:

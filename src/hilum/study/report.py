@@ -66,7 +66,8 @@ def _facts(films: Films) -> list[tuple[str, str]]:
         facts.append((side, f"{len(rows):,} of {listed:,} films, {patients:,} patients"))
     boxed = len(np.unique(cohort.reference.image))
     boxes = f"{len(cohort.reference):,} of {films.n_listed_boxes:,} on {boxed:,} films"
-    return [*facts, ("reference boxes", f"{boxes} ({cohort.box_release or 'no list'})")]
+    facts.append(("reference boxes", f"{boxes} ({cohort.box_release or 'no list'})"))
+    return facts + [("how it was read", line) for line in cohort.chosen]
 
 
 def _warnings(films: Films) -> list[str]:
