@@ -13,6 +13,7 @@ import pytest
 from hilum.data import decoding
 from hilum.data.decoding import Decoded, Decoders
 from hilum.data.geometry import squared
+from hilum.errors import StoreError
 
 SIDE = 16
 N = 12
@@ -142,6 +143,17 @@ def test_a_film_that_hangs_is_left_out(films, target, crashing, monkeypatch) -> 
     assert {row: each.failure for row, each in done.items() if each.failure} == {
         5: f"{films[5]}: decoding it took over 2 s, 2 times; it is left out"
     }
+
+
+def test_processes_that_cannot_start_blame_no_film(films, target, monkeypatch) -> None:
+    true = decoding.subprocess.Popen
+
+    def broken(command, **settings):
+        return true([command[0], "-c", "1 / 0"], **settings)
+
+    monkeypatch.setattr(decoding.subprocess, "Popen", broken)
+    with Decoders(target, 1, SIDE, "stretch", 2) as decoders, pytest.raises(StoreError, match="exit code 1"):
+        list(decoders.decode(range(N), films))
 
 
 def test_processes_end_with_their_context(films, target) -> None:

@@ -9,10 +9,9 @@ import numpy as np
 from jaxtyping import Float32
 
 from hilum.boxes import no_boxes
-from hilum.data.box_lists import numbered_columns
 from hilum.data.cohort import Cohort
 from hilum.data.manifest import SQUARE_HW, Uncertain, cell_meanings, is_inside, labels_from
-from hilum.data.tables import ages_from, known, lines_of, refuse_repeats
+from hilum.data.tables import ages_from, known, lines_of, numbered_columns, refuse_repeats
 from hilum.errors import DataError, TableError
 from hilum.files import sha256
 

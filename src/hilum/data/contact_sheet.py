@@ -3,11 +3,12 @@
 A sheet of real films shows people: it is made on request and belongs where the films lie.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Int, UInt8
+from jaxtyping import Bool, UInt8
 
 from hilum.data.cohort import Cohort
 from hilum.data.geometry import squared
@@ -42,7 +43,7 @@ def contact_sheet(cohort: Cohort, out: Path, *, films: int, seed: int) -> None:
     present = shown.labels[:, [name != NO_FINDING for name in shown.findings]] == 1
     tiles = []
     boxed = np.isin(np.arange(len(shown)), shown.reference.image)
-    for row in _order(present, boxed, np.random.Generator(np.random.Philox(seed))).tolist():
+    for row in _order(present, boxed, np.random.Generator(np.random.Philox(seed))):
         try:
             tiles.append(_tile(shown, row))
         except FilmError:  # `hilum data store` lists them
@@ -58,22 +59,22 @@ def contact_sheet(cohort: Cohort, out: Path, *, films: int, seed: int) -> None:
 
 def _order(
     present: Bool[np.ndarray, "n f"], boxed: Bool[np.ndarray, " n"], chance: np.random.Generator
-) -> Int[np.ndarray, " m"]:
+) -> Iterator[int]:
     """A film without a finding, then again and again the film that shows most of what was shown least."""
     rest = chance.permutation(len(present))
     healthy = rest[~present[rest].any(axis=1)][:1]
     rest = rest[present[rest].any(axis=1)]
     rest = rest[np.argsort(~boxed[rest], kind="stable")][:2000]  # enough to choose from
-    order, times_shown = list(healthy), np.zeros(present.shape[1])
+    yield from healthy.tolist()
+    times_shown = np.zeros(present.shape[1])
     while len(rest):
         n_findings = present[rest].sum(axis=1)
         # A film with one finding shows it best, and its box best of all.
         worth = present[rest] @ 2.0**-times_shown / n_findings - 0.03 * (n_findings - 1) + 0.2 * boxed[rest]
         best = int(np.argmax(worth))
-        order.append(rest[best])
+        yield int(rest[best])
         times_shown += present[rest[best]]
         rest = np.delete(rest, best)
-    return np.array(order, np.int64)
 
 
 def _joined(tiles: list[UInt8[np.ndarray, "h w 3"]]) -> UInt8[np.ndarray, "a b 3"]:

@@ -23,12 +23,14 @@ import numpy as np
 
 from hilum.data.geometry import Fit, squared
 from hilum.data.radiograph import eight_bit_from
-from hilum.errors import FilmError
+from hilum.errors import FilmError, StoreError
 
 N_TRIES = 2
 """A process may have been killed for its memory by chance; a film that kills two is at fault."""
 PATIENCE_S = 60.0
 """A film takes milliseconds; one that takes this long hangs."""
+MAX_UNBORN = 5
+"""Processes that may end before they have begun, as memory runs short; more mean a broken installation."""
 _START_S = 60.0  # an interpreter may start slowly on a busy machine
 _AHEAD = 2  # jobs a process holds, so that it never waits for the next
 
@@ -64,6 +66,7 @@ class Decoders:
     def __init__(self, target: Path, offset: int, side_px: int, fit: Fit, n_processes: int) -> None:
         self._arguments = [str(target), str(offset), str(side_px), fit]
         self._processes = [_Process(self._arguments) for _ in range(n_processes)]
+        self._n_unborn = 0
 
     def __enter__(self) -> "Decoders":
         return self
@@ -73,7 +76,11 @@ class Decoders:
             process.end()
 
     def decode(self, rows: Sequence[int], paths: Sequence[str]) -> Iterator[Decoded]:
-        """Decodes films; each comes back once, in the order in which they are done."""
+        """Decodes films; each comes back once, in the order in which they are done.
+
+        Raises:
+            StoreError: Processes end before they have begun, so that no film is at fault.
+        """
         waiting = deque((int(row), str(path), 1) for row, path in zip(rows, paths, strict=True))
         n_left = len(waiting)
         while n_left:
@@ -86,6 +93,9 @@ class Decoders:
                 if done is None:
                     done = []
                     reason = process.end()
+                    self._n_unborn += not process.started
+                    if self._n_unborn > MAX_UNBORN:
+                        raise StoreError(f"no process that decodes films can be started here: {reason}")
                     self._processes[number] = _Process(self._arguments)
                     row, path, n_tries = process.jobs.popleft()
                     waiting.extendleft(reversed(process.jobs))
@@ -128,7 +138,7 @@ class _Process:
         self.stdin, self.stdout = self._popen.stdin, self._popen.stdout
         self.jobs: deque[tuple[int, str, int]] = deque()
         self.since = time.monotonic() + _START_S
-        self._begun = b""
+        self._begun, self.started = b"", False
 
     @property
     def _hangs(self) -> bool:
@@ -160,7 +170,7 @@ class _Process:
             done.append(Decoded(row, (film_hw[0], film_hw[1]), crc32, failure))
             self.jobs.popleft()
         if lines:  # the first one is empty: it has started
-            self.since = time.monotonic()
+            self.since, self.started = time.monotonic(), True
         return done
 
     def end(self) -> str:

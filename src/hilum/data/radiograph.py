@@ -74,7 +74,6 @@ def radiograph_from(path: Path) -> Radiograph:
         if is_dicom(content):
             header, codes, table = dicom.grey_codes(content)
             pixels, source = _checked(table.astype(np.float32)[codes]), "DICOM"
-            _check_shape(header.hw)
         else:
             _check_kind(content)
             grey = _checked(raster.grey(content))
