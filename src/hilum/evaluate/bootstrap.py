@@ -9,6 +9,9 @@ from jaxtyping import Float, Int, Shaped
 
 from hilum.evaluate.classification import known
 
+DRAWS_AT_ONCE = 128
+"""Draws whose weights stand in memory together where they are multiplied as a matrix."""
+
 
 def auroc_draws(
     probabilities: Float[np.ndarray, "n f"],
@@ -18,7 +21,11 @@ def auroc_draws(
     rng: np.random.Generator,
 ) -> Float[np.ndarray, "draws f"]:
     """AUROC of each finding in each redrawn cohort; see `ranking_draws`."""
-    return ranking_draws(probabilities, labels, patient, n_draws, rng)[0]
+    from hilum.evaluate.bootstrap_kernels import weight_blocks
+
+    names, row_of = np.unique(patient, return_inverse=True)
+    blocks = weight_blocks(_picks(len(names), n_draws, rng), len(names))
+    return _aurocs(probabilities, known(probabilities, labels), row_of.astype(np.int32), blocks, n_draws)
 
 
 def ranking_draws(
@@ -45,25 +52,84 @@ def ranking_draws(
     Returns:
         Two tables, NaN where a draw holds one label value only.
     """
-    from hilum.evaluate.bootstrap_kernels import ranked_sums, weight_blocks
+    from hilum.evaluate.bootstrap_kernels import weight_blocks
 
     labels = known(probabilities, labels)
     names, row_of = np.unique(patient, return_inverse=True)
+    row_of = row_of.astype(np.int32)
     blocks = weight_blocks(_picks(len(names), n_draws, rng), len(names))
-    aurocs, precisions = np.full((2, n_draws, labels.shape[1]), np.nan)
-    for column in range(labels.shape[1]):
-        rows = np.flatnonzero(~np.isnan(labels[:, column]))
-        rows = rows[np.argsort(-probabilities[rows, column])]
-        ranked = probabilities[rows, column]
+    aurocs = _aurocs(probabilities, labels, row_of, blocks, n_draws)
+    return aurocs, _precisions(probabilities, labels, row_of, blocks, n_draws)
+
+
+def _aurocs(
+    probabilities: np.ndarray, labels: np.ndarray, row_of: np.ndarray, blocks: np.ndarray, n_draws: int
+) -> Float[np.ndarray, "draws f"]:
+    """One less the share of pairs in the wrong order, counted by positives that pass negatives."""
+    from hilum.evaluate.bootstrap_kernels import pair_sums
+
+    values = np.full((n_draws, labels.shape[1]), np.nan)
+    for column, truth in enumerate(labels.T):
+        (negative, descent), (positive, descent_positive) = (
+            _falling(probabilities[:, column], np.flatnonzero(truth == label)) for label in (0, 1)
+        )
+        above = np.searchsorted(descent, descent_positive, "left")
+        with_ties = np.searchsorted(descent, descent_positive, "right")
+        tied = with_ties > above
+        events = np.concatenate([above, with_ties[tied]])
+        order = np.argsort(events, kind="stable")
+        who = row_of[np.concatenate([positive, positive[tied]])[order]]
+        times = np.concatenate([2 - tied, np.ones(tied.sum(), np.int64)])[order]
+        sums = pair_sums(row_of[negative], who, events[order], times.astype(np.int32), blocks)
+        n_positive, n_negative, wrong = sums[:, :n_draws]
+        pairs = n_negative * n_positive
+        both = pairs > 0
+        values[both, column] = (pairs[both] - wrong[both]) / pairs[both]
+    return values
+
+
+def _falling(probability: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows in falling order of probability, and their negated probabilities, which rise."""
+    descent = -probability[rows]
+    order = np.argsort(descent)
+    return rows[order], descent[order]
+
+
+def _precisions(
+    probabilities: np.ndarray, labels: np.ndarray, row_of: np.ndarray, blocks: np.ndarray, n_draws: int
+) -> Float[np.ndarray, "draws f"]:
+    from hilum.evaluate.bootstrap_kernels import precision_sums
+
+    values = np.full((n_draws, labels.shape[1]), np.nan)
+    for column, truth in enumerate(labels.T):
+        rows, descent = _falling(probabilities[:, column], np.flatnonzero(~np.isnan(truth)))
         tied = np.zeros(len(rows), bool)
-        tied[1:] = ranked[1:] == ranked[:-1]
-        sums = ranked_sums(row_of[rows].astype(np.int32), labels[rows, column] == 1, tied, blocks)
-        positive, negative, wrong, precision = sums[:, :n_draws]
-        both = (positive > 0) & (negative > 0)
-        pairs = positive[both] * negative[both]
-        aurocs[both, column] = (pairs - wrong[both]) / pairs
-        precisions[both, column] = precision[both] / positive[both]
-    return aurocs, precisions
+        tied[1:] = descent[1:] == descent[:-1]
+        sums = precision_sums(row_of[rows], truth[rows] == 1, tied, blocks)
+        n_positive, n_negative, precision = sums[:, :n_draws]
+        both = (n_positive > 0) & (n_negative > 0)
+        values[both, column] = precision[both] / n_positive[both]
+    return values
+
+
+def sum_draws(
+    values: Float[np.ndarray, "n c"],
+    patient: Shaped[np.ndarray, " n"],
+    n_draws: int,
+    rng: np.random.Generator,
+) -> Float[np.ndarray, "draws c"]:
+    """Sum of each column over the rows in each redrawn cohort; counts, rates and gaps are made of these.
+
+    Args:
+        values: One row a film or entry, without NaN.
+        patient: Patient of each row.
+        n_draws: How often the cohort is redrawn.
+        rng: Source of the draws; one in an equal state draws the same patients as `ranking_draws`.
+    """
+    names, row_of = np.unique(patient, return_inverse=True)
+    order = np.argsort(row_of, kind="stable")
+    first = np.searchsorted(row_of[order], np.arange(len(names)))
+    return _drawn_sums(np.add.reduceat(values[order], first, axis=0) if len(names) else values, n_draws, rng)
 
 
 def mean_draws(
@@ -91,12 +157,9 @@ def mean_draws(
         return np.zeros((n_draws, 0, values.shape[1]))
     names, row_of = np.unique(patient, return_inverse=True)
     n_groups = int(group.max()) + 1
-    weights = np.zeros((n_draws, len(names)))
-    picks = _picks(len(names), n_draws, rng)
-    np.add.at(weights, (np.arange(n_draws)[:, None], picks), 1.0)
     sums = np.zeros((len(names), n_groups, values.shape[1] + 1))
     np.add.at(sums, (row_of, group), np.concatenate([values, np.ones((len(values), 1))], axis=1))
-    drawn = (weights @ sums.reshape(len(names), -1)).reshape(n_draws, n_groups, -1)
+    drawn = _drawn_sums(sums.reshape(len(names), -1), n_draws, rng).reshape(n_draws, n_groups, -1)
     count = drawn[..., -1:]
     return np.divide(drawn[..., :-1], count, out=np.full_like(drawn[..., :-1], np.nan), where=count > 0)
 
@@ -121,3 +184,18 @@ def interval(draws: Float[np.ndarray, "draws c"]) -> tuple[Float[np.ndarray, " c
 
 def _picks(n_patients: int, n_draws: int, rng: np.random.Generator) -> Int[np.ndarray, "draws picks"]:
     return rng.integers(0, max(n_patients, 1), (n_draws, n_patients), dtype=np.int32)
+
+
+def _drawn_sums(
+    sums: Float[np.ndarray, "p c"], n_draws: int, rng: np.random.Generator
+) -> Float[np.ndarray, "draws c"]:
+    """Patients' sums weighed by how often each was drawn; some draws at a time to spare memory."""
+    n_patients = len(sums)
+    drawn = np.zeros((n_draws, sums.shape[1]))
+    picks = _picks(n_patients, n_draws, rng)
+    for first in range(0, n_draws if n_patients else 0, DRAWS_AT_ONCE):
+        some = picks[first : first + DRAWS_AT_ONCE]
+        cells = some + n_patients * np.arange(len(some))[:, None]
+        weights = np.bincount(cells.ravel(), minlength=len(some) * n_patients).reshape(len(some), n_patients)
+        drawn[first : first + len(some)] = weights.astype(float) @ sums
+    return drawn
