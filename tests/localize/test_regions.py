@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hilum.localize import COMPONENTS, THRESHOLDS, BoxRule, boxes_from, peaks_from, sweep_from
-from hilum.localize.regions import MAP_SIZES
+from hilum.localize.rule import MAP_SIZES
 
 IDENTITY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 

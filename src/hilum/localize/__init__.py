@@ -5,10 +5,12 @@ is never built; the result is that of building it.
 """
 
 from hilum.localize.component import COMPONENTS as COMPONENTS
-from hilum.localize.regions import BoxRule as BoxRule
 from hilum.localize.regions import boxes_from as boxes_from
 from hilum.localize.regions import peaks_from as peaks_from
 from hilum.localize.regions import sweep_from as sweep_from
+from hilum.localize.rule import BoxRule as BoxRule
+from hilum.localize.scale import cohort_ranges as cohort_ranges
 from hilum.localize.scale import enlarged as enlarged
+from hilum.localize.scale import extremes_from as extremes_from
 from hilum.localize.scale import unit_map as unit_map
 from hilum.localize.threshold import THRESHOLDS as THRESHOLDS

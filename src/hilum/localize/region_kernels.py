@@ -1,7 +1,8 @@
 """Boxes of the components of a bilinearly enlarged map, without building it; compiled.
 
-The mask within one cell falls into pieces, mostly one. Pieces that touch, by an edge or a corner of a pixel,
-are joined to components. Only pieces are handled one by one; their rows are handled as vectors.
+The mask within one cell falls into pieces, mostly one. Pieces that touch are joined to components; `reach`,
+of `REACH`, says whether corners of pixels count. Only pieces are handled one by one; their rows are handled
+as vectors.
 """
 
 from collections import namedtuple
@@ -16,6 +17,11 @@ from hilum.localize.surface_kernels import above, surface_of, value, whole_vecto
 
 Pieces = namedtuple("Pieces", ("parent", "n_pixels", "box", "first", "peak", "keep"))
 """Columns, one row a piece: parent, pixels, box, first pixel (row, column) and greatest value; roots kept."""
+
+Cuts = namedtuple("Cuts", ("high", "closed", "percentile", "own", "fixed", "component", "reach", "min_area"))
+"""Columns, one row a cut: upper end, included; whether the lower end is included, whether it is a percentile,
+whether it counts in the map's own unit; whether the peak counts in the range that is given; component rule;
+reach; least area of a component in square pixels of the frame."""
 
 
 @compiled
@@ -57,7 +63,7 @@ def _record(pieces, n, row, start, end):
 
 
 @compiled
-def _split(pieces, n, top, height, rows):
+def _split(pieces, n, top, height, rows, reach):
     """Parts the rows of one cell into pieces, names each row's piece, and returns the new count of pieces."""
     n -= 1
     for row in range(height):
@@ -65,7 +71,7 @@ def _split(pieces, n, top, height, rows):
         if start >= end:
             continue
         filled = row > 0 and rows[0, row - 1] < rows[1, row - 1]
-        if filled and start <= rows[1, row - 1] and rows[0, row - 1] <= end:
+        if filled and start < rows[1, row - 1] + reach and rows[0, row - 1] < end + reach:
             pieces.n_pixels[n] += end - start
             pieces.box[n, 0], pieces.box[n, 2] = min(pieces.box[n, 0], start), max(pieces.box[n, 2], end)
             pieces.box[n, 3] = top + row + 1
@@ -77,13 +83,13 @@ def _split(pieces, n, top, height, rows):
 
 
 @compiled
-def _join_sideways(parent, room, gx, edge, height, once):
+def _join_sideways(parent, room, gx, edge, height, once, reach):
     """Joins the pieces of a cell with those of the cell before it, across their edge."""
     left, right = gx - 1, gx
     for row in range(height):
         if room[left, 1, row] != edge or room[left, 0, row] == edge:
             continue
-        for other in range(max(row - 1, 0), min(row + 2, height)):
+        for other in range(max(row - reach, 0), min(row + reach + 1, height)):
             if room[right, 0, other] == edge and room[right, 1, other] > edge:
                 _join(parent, room[left, 2, row], room[right, 2, other])
                 if once:
@@ -91,11 +97,11 @@ def _join_sideways(parent, room, gx, edge, height, once):
 
 
 @compiled
-def _join_downwards(parent, upper, n_upper, lower, n_lower):
+def _join_downwards(parent, upper, n_upper, lower, n_lower, reach):
     """Joins the pieces of two neighbouring rows of pixels; both are lists of start, end and piece."""
     i, j = 0, 0
     while i < n_upper and j < n_lower:
-        if lower[j, 0] <= upper[i, 1] and upper[i, 0] <= lower[j, 1]:
+        if lower[j, 0] < upper[i, 1] + reach and upper[i, 0] < lower[j, 1] + reach:
             _join(parent, upper[i, 2], lower[j, 2])
         if upper[i, 1] < lower[j, 1]:
             i += 1
@@ -120,7 +126,7 @@ def _find_peaks(pieces, surface, gy, gx, band, rows):
 
 
 @compiled
-def _cell(pieces, n, surface, gy, gx, low, high, rows):
+def _cell(pieces, n, surface, gy, gx, low, high, reach, rows):
     """Finds the pieces of one cell; returns the new count of pieces.
 
     `rows` holds, of each row, the first column, the last + 1 and the piece; two more rows are scratch.
@@ -143,7 +149,7 @@ def _cell(pieces, n, surface, gy, gx, low, high, rows):
                 rows[1, row] = rows[3, row]
             else:
                 rows[0, row] = rows[4, row]
-    more = _split(pieces, n, top, height, rows)
+    more = _split(pieces, n, top, height, rows, reach)
     if more > n:
         _find_peaks(pieces, surface, gy, gx, np.isfinite(high), rows)
     return more
@@ -165,7 +171,7 @@ def _list_row(row, n_pieces, room, touching):
 
 
 @compiled
-def _find_pieces(pieces, surface, low, high):
+def _find_pieces(pieces, surface, low, high, reach):
     """Finds and joins all pieces of the mask above `low` and not above `high`; returns their count."""
     y, x, slack = surface.y, surface.x, surface.slack
     n_cells = len(x.node)
@@ -178,13 +184,13 @@ def _find_pieces(pieces, surface, low, high):
         for gx in range(n_cells):
             before = n
             if surface.cell_max[gy, gx] >= low - slack and surface.cell_min[gy, gx] <= high + slack:
-                n = _cell(pieces, n, surface, gy, gx, low, high, room[gx])
+                n = _cell(pieces, n, surface, gy, gx, low, high, reach, room[gx])
             n_pieces[gx] = n - before
             if gx and n_pieces[gx] and n_pieces[gx - 1]:
                 once = n_pieces[gx] == 1 and n_pieces[gx - 1] == 1
-                _join_sideways(pieces.parent, room, gx, x.start[gx], height, once)
+                _join_sideways(pieces.parent, room, gx, x.start[gx], height, once, reach)
         n_lower = _list_row(0, n_pieces, room, lower)
-        _join_downwards(pieces.parent, upper, n_upper, lower, n_lower)
+        _join_downwards(pieces.parent, upper, n_upper, lower, n_lower, reach)
         n_upper = _list_row(height - 1, n_pieces, room, upper)
     return n
 
@@ -214,12 +220,15 @@ def _widen(box, one, other):
 
 
 @compiled
-def _choose(pieces, n, component):
-    """Puts the roots of the components that a rule keeps into `keep`; of equals the first one read."""
+def _choose(pieces, n, component, pixel_area, min_area):
+    """Puts the roots of the components that a rule keeps into `keep`; of equals the first one read.
+
+    Components of less than `min_area` are as if they were not there.
+    """
     box, first, keep = pieces.box, pieces.first, pieces.keep
     n_kept, best = 0, 0
     for piece in range(n):
-        if pieces.parent[piece] != piece:
+        if pieces.parent[piece] != piece or pieces.n_pixels[piece] * pixel_area < min_area:
             continue
         size = np.int64(pieces.n_pixels[piece])
         if component == LARGEST_BOX:
@@ -246,18 +255,31 @@ def _twice(array):
 
 
 @compiled
-def regions(heatmaps, y, x, lows, highs, closed, percentile, component):
+def _ends(surface, cuts, c, low, origin, span):
+    """The levels between which a cut's mask lies: above the first, not above the second.
+
+    The map counts as clipped to [0, 1], which matters where 0 and 1 are not its own minimum and maximum.
+    """
+    top = origin + cuts.high[c] * span if cuts.high[c] < 1 else np.inf
+    if cuts.percentile[c]:
+        return order_statistic(surface, low), top
+    if not cuts.closed[c]:
+        return origin + low * span, top
+    return np.nextafter(origin + low * span, -np.inf) if low > 0 else -np.inf, top
+
+
+@compiled
+def regions(heatmaps, y, x, cuts, lows, ranges, pixel_area):
     """Boxes of every heatmap under every cut, in the order of heatmaps and cuts.
 
     Args:
         heatmaps: Maps (k, h, w) in double precision; what should count as 0 is already 0.
         y: Axis of the enlarged rows.
         x: Axis of the enlarged columns.
+        cuts: Columns of `Cuts`.
         lows: Lower ends (k, c) of the cuts, in the unit of the map scaled to [0, 1], or percentiles.
-        highs: Upper ends (c,), included.
-        closed: Whether the lower end is included (c,).
-        percentile: Whether the lower end is a percentile (c,).
-        component: Component rule (c,).
+        ranges: Values (k, 2) that a fixed scale takes to 0 and 1.
+        pixel_area: Of a pixel of the enlarged map (k,), in square pixels of the frame.
 
     Returns:
         Rows of map, cut, box in pixels of the enlarged map, and greatest value of the scaled map in the
@@ -270,22 +292,21 @@ def regions(heatmaps, y, x, lows, highs, closed, percentile, component):
         smallest, largest = surface.cell_min.min(), surface.cell_max.max()
         if not largest > smallest:
             continue
-        span = largest - smallest + EPSILON
-        for c in range(len(highs)):
-            low, high = smallest + lows[k, c] * span, smallest + highs[c] * span
-            if percentile[c]:
-                low = order_statistic(surface, lows[k, c])
-            elif closed[c]:
-                low = np.nextafter(low, -np.inf)
-            n = _find_pieces(pieces, surface, low, high)
+        own = smallest, largest - smallest + EPSILON
+        given = ranges[k, 0], ranges[k, 1] - ranges[k, 0] + EPSILON
+        for c in range(len(cuts.high)):
+            origin, span = own if cuts.own[c] else given
+            low, high = _ends(surface, cuts, c, lows[k, c], origin, span)
+            n = _find_pieces(pieces, surface, low, high, cuts.reach[c])
             _merge(pieces, n)
-            n_kept = _choose(pieces, n, component[c])
+            n_kept = _choose(pieces, n, cuts.component[c], pixel_area[k], cuts.min_area[c])
             while n_found + n_kept > len(found):
                 found = _twice(found)
+            origin, span = given if cuts.fixed[c] else own
             for root in pieces.keep[:n_kept]:
                 found[n_found, 0], found[n_found, 1] = k, c
                 found[n_found, 2:6] = pieces.box[root]
-                found[n_found, 6] = (pieces.peak[root] - smallest) / span
+                found[n_found, 6] = min(max((pieces.peak[root] - origin) / span, 0.0), 1.0)
                 n_found += 1
     return found[:n_found].copy()
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Float64
 
 EPSILON = 1e-7
 """Added to the range of a map before dividing by it, so that a flat map becomes 0."""
@@ -46,6 +46,54 @@ def unit_map(heatmap: Float[np.ndarray, "h w"], signed: bool = False) -> Float[n
         values = np.maximum(values, 0.0)
     low = values.min()
     return (values - low) / (values.max() - low + EPSILON)
+
+
+def extremes_from(heatmaps: Float32[np.ndarray, "n f h w"]) -> Float32[np.ndarray, "n f 2"]:
+    """Least and greatest value of each raw map: what `cohort_ranges` needs of a film."""
+    return np.stack([heatmaps.min(axis=(2, 3)), heatmaps.max(axis=(2, 3))], axis=-1)
+
+
+def cohort_ranges(
+    extremes: Float[np.ndarray, "n f 2"], signed: bool = False, percentile: float = 99.0
+) -> Float64[np.ndarray, "f 2"]:
+    """For each finding, the values that become 0 and 1 on every film alike.
+
+    What keeps a film of little evidence dark is that 1 lies where few films reach: of those given here at
+    most 100 - `percentile` %, rounded up, exceed it. So they should be films such as the rule will meet,
+    those without the finding included, and none that is scored. It is a percentile of the films' maxima: the
+    greatest would let one film with a catheter darken all others, and one of all pixels, of which nearly all
+    are cold, would be reached by every film. Of a finding rarer than 100 - `percentile` %, films without it
+    reach 1 too: give its positive films alone, or a higher percentile.
+
+    Args:
+        extremes: Least and greatest value of each raw map; NaN for a film without a map of the finding.
+        signed: Whether negative evidence is kept. Otherwise 0 stays 0. If it is, the low end is the opposite
+            percentile of the films' minima, and no evidence lies somewhere in between: hardly dark.
+        percentile: Of the films' maxima, linear between neighbours; above 50.
+
+    Returns:
+        Low and high end, low <= high. They are equal where no map has positive evidence; what little there
+        is on another film is then 1.
+
+    Raises:
+        ValueError: A finding has no map, a value is infinite, or the percentile makes no sense.
+
+    Example:
+        >>> maxima = np.linspace(0.0, 2.0, 101)[:, None]
+        >>> cohort_ranges(np.stack([-maxima, maxima], axis=-1))
+        array([[0.  , 1.98]])
+    """
+    if not 50 < percentile <= 100:
+        raise ValueError(f"percentile {percentile:g} must lie above 50 and not above 100, as 99 does")
+    if np.isinf(extremes).any():
+        raise ValueError("extremes hold infinite values; a map must be finite")
+    without = np.isnan(extremes).any(axis=2).all(axis=0)
+    if without.any():
+        raise ValueError(f"finding {without.argmax()} has no map on any film; its range is unknown")
+    values = extremes.astype(np.float64) if signed else np.maximum(extremes.astype(np.float64), 0.0)
+    high = np.nanpercentile(values[:, :, 1], percentile, axis=0)
+    low = np.nanpercentile(values[:, :, 0], 100 - percentile, axis=0) if signed else np.zeros_like(high)
+    return np.stack([low, high], axis=1)
 
 
 class Axis(NamedTuple):
