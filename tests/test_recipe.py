@@ -8,7 +8,8 @@ import pytest
 from hilum.boxes import moved
 from hilum.data.geometry import input_to_frame
 from hilum.errors import RecipeError
-from hilum.recipe import load, parse, shipped, toml_from
+from hilum.recipe import STATES, Recipe, covered, load, parse, shipped, toml_from
+from hilum.report.ledger import numbers
 
 MISTAKES = [
     ({"training.epocs": "2"}, r"\[training\] epocs: unknown key; did you mean 'epochs'"),
@@ -81,6 +82,81 @@ def test_a_resolved_recipe_reads_back_as_itself(name: str) -> None:
 
 def test_three_recipes_are_shipped() -> None:
     assert set(shipped()) == {"chexnet", "demo", "small"}
+
+
+CELLS = """
+[[published]]
+paper = "Gascoigne-Burns and Katsigiannis 2021"
+table = "II"
+system = "CheXNet"
+setting = "official split; smoothed Eigen-CAM, dynamic(87.5)"
+method = "gradcam"
+box_rule = "dynamic(87.5)+largest"
+"""
+
+
+def _with_cells(tiny_recipe: Path, old: str = "", new: str = "") -> Recipe:
+    assert old in CELLS
+    return parse(tiny_recipe.read_text() + CELLS.replace(old, new), "mine")
+
+
+def test_a_recipe_names_the_numbers_it_recomputes(tiny_recipe: Path) -> None:
+    recipe = _with_cells(tiny_recipe)
+    (cells,) = recipe.published
+    assert len(cells.numbers) == 63
+    assert {(number.table, number.system, number.whose) for number in cells.numbers} == {
+        ("II", "CheXNet", "")
+    }
+    assert parse(toml_from(recipe), "again") == recipe
+    assert load(str(tiny_recipe)).published == ()
+    assert "published" not in toml_from(load(str(tiny_recipe)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("table =", "tabel =", r"\[published\] 0\.(tabel: unknown key; did you mean 'table'|table: missing)"),
+        ('table = "II"', "", r"\[published\] 0\.table: missing"),
+        ('"II"', "2", r"\[published\] 0\.table: .*found 2"),
+        ('"II"', '"III"', "the ledger holds no number of 'CheXNet'"),
+        ("Burns", "Bruns", "'Gascoigne-Bruns and Katsigiannis 2021'; `hilum ledger` shows"),
+        ('"gradcam"', '"eigencam"', "names 'eigencam'; this recipe makes gradcam, cam"),
+        ("+largest", "+hull", r"names 'dynamic\(87\.5\)\+hull'; this recipe makes dynamic\(87\.5\)\+largest"),
+    ],
+)
+def test_numbers_that_do_not_exist_are_refused(tiny_recipe: Path, old: str, new: str, said: str) -> None:
+    with pytest.raises(RecipeError, match=said):
+        _with_cells(tiny_recipe, old, new)
+
+
+def test_every_number_is_covered_or_it_is_said_why_not() -> None:
+    found = covered(numbers())
+    assert [each.number for each in found] == list(numbers())
+    assert {each.state for each in found} == set(STATES)
+    assert all(each.because for each in found)
+    by_recipe = [each for each in found if each.state == "recipe"]
+    assert {(each.number.table, each.number.setting, each.because) for each in by_recipe} == {
+        ("I", "official split", "chexnet")
+    }
+    assert len(by_recipe) == 15
+    for each in found:
+        if each.number.whose:
+            assert (each.state, each.because) == ("quoted", each.number.whose)
+        elif each.number.never:
+            assert (each.state, each.because) == ("never", each.number.never)
+        elif each.state != "recipe":
+            assert (each.state, each.because) == ("no recipe yet", each.number.system)
+    assert covered([]) == []
+
+
+def test_coverage_names_the_rows_of_a_run(
+    tiny_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.toml").write_text(tiny_recipe.read_text() + CELLS)
+    monkeypatch.setattr("hilum.recipe.SHIPPED", tmp_path)
+    by_recipe = [each for each in covered(numbers()) if each.state == "recipe"]
+    assert len(by_recipe) == 63
+    assert {each.because for each in by_recipe} == {"mine gradcam dynamic(87.5)+largest"}
 
 
 PAPERS = {  # resize_px, input_px, training geometry, and the corners of the scored view in a frame of 1024

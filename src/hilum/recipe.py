@@ -3,9 +3,10 @@
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +23,7 @@ from hilum.data.geometry import Augmentation, Fit, Geometry
 from hilum.data.splits import split_from
 from hilum.errors import RecipeError
 from hilum.localize import BoxRule
+from hilum.report.ledger import Published, numbers
 
 SHIPPED = Path(__file__).parent / "recipes"
 """The folder is the registry."""
@@ -167,6 +169,26 @@ class ReportSettings(Section):
     description: str
 
 
+class PublishedCells(Section):
+    """Numbers of one printed table that the recipe recomputes: those of one system under one setting.
+
+    Method and box rule say which rows of `scores.json` they are; empty for classification.
+    """
+
+    paper: str
+    table: str
+    system: str
+    setting: str
+    method: str = ""
+    box_rule: str = ""
+
+    @property
+    def numbers(self) -> list[Published]:
+        """The ledger's numbers; the paper's own, never quoted ones."""
+        wanted = (self.paper, self.table, self.system, self.setting, "")
+        return [n for n in numbers() if (n.paper, n.table, n.system, n.setting, n.whose) == wanted]
+
+
 class Recipe(Section):
     """One experiment, from films to page."""
 
@@ -177,6 +199,21 @@ class Recipe(Section):
     localize: LocalizeSettings = LocalizeSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     report: ReportSettings
+    published: tuple[PublishedCells, ...] = ()
+
+    @model_validator(mode="after")
+    def _made_here(self) -> "Recipe":
+        rules = [rule.name for rule in self.localize.rules]
+        for cells in self.published:
+            for name, made in ((cells.method, self.explain.methods), (cells.box_rule, rules)):
+                if name and name not in made:
+                    raise ValueError(f"[[published]] names {name!r}; this recipe makes {', '.join(made)}")
+            if not cells.numbers:
+                raise ValueError(
+                    f"[[published]]: the ledger holds no number of {cells.system!r}, {cells.setting!r}, "
+                    f"in table {cells.table!r} of {cells.paper!r}; `hilum ledger` shows those it holds"
+                )
+        return self
 
 
 def shipped() -> dict[str, Path]:
@@ -229,8 +266,10 @@ def toml_from(recipe: Recipe) -> str:
     """A recipe as TOML with every default written out, but for keys that say nothing when left out."""
     parts = []
     for section, settings in recipe.model_dump().items():
-        lines = [f"{key} = {_toml_value(value)}" for key, value in settings.items() if value is not None]
-        parts.append("\n".join([f"[{section}]", *lines]))
+        several = isinstance(settings, tuple)
+        for each in settings if several else (settings,):
+            lines = [f"{key} = {_toml_value(value)}" for key, value in each.items() if value is not None]
+            parts.append("\n".join([f"[[{section}]]" if several else f"[{section}]", *lines]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -297,5 +336,43 @@ def _explained(error: ValidationError) -> str:
 
 
 def _keys(section: str) -> list[str]:
-    settings = Recipe.model_fields[section].annotation
+    annotation = Recipe.model_fields[section].annotation
+    settings = get_args(annotation)[0] if get_args(annotation) else annotation
     return list(settings.model_fields) if isinstance(settings, type) and issubclass(settings, Section) else []
+
+
+STATES = ("recipe", "no recipe yet", "quoted", "never")
+"""What may be said of recomputing a published number."""
+
+
+@dataclass(frozen=True)
+class Covered:
+    """Whether a published number is recomputed.
+
+    Attributes:
+        number: The number.
+        state: One of `STATES`.
+        because: The recipe with method and box rule; the system that has none; whose it is; why never.
+    """
+
+    number: Published
+    state: str
+    because: str
+
+
+def covered(found: Sequence[Published]) -> list[Covered]:
+    """For each number the shipped recipe that recomputes it, or why there is none."""
+    by_recipe = {}
+    for name, path in shipped().items():
+        for cells in parse(path.read_text(encoding="utf-8"), str(path)).published:
+            rows = " ".join(part for part in (name, cells.method, cells.box_rule) if part)
+            by_recipe |= dict.fromkeys(cells.numbers, rows)
+    return [Covered(number, *_state(number, by_recipe)) for number in found]
+
+
+def _state(number: Published, by_recipe: Mapping[Published, str]) -> tuple[str, str]:
+    if number in by_recipe:
+        return "recipe", by_recipe[number]
+    if number.whose:
+        return "quoted", number.whose
+    return ("never", number.never) if number.never else ("no recipe yet", number.system)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from hilum import __version__
+from hilum.apps.ledger import ledger
 from hilum.errors import HilumError, RecipeError, UsageError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ app = App(
 )
 data_app = App(name="data", help="Look at films on disk, make phantoms, decode films.")
 app.command(data_app)
+app.command(ledger)
 
 Quiet = Annotated[
     bool, Parameter(name="--quiet", negative="", env_var="HILUM_QUIET", help="Show no progress.")
