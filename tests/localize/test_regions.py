@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from hilum.localize import COMPONENTS, THRESHOLDS, BoxRule, boxes_from, peaks_from, sweep_from
-from hilum.localize.rule import MAP_SIZES
+from hilum.localize import COMPONENTS, THRESHOLDS, BoxRule, boxes_from, sweep_from
+from hilum.localize.rule import MAP_SIZES, SCALES
+from hilum.localize.scale import enlarged
 
 IDENTITY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
@@ -125,201 +126,167 @@ def test_a_map_of_negative_evidence_alone_has_boxes_only_where_the_rule_is_signe
     assert signed[:, :4].tolist() == [[0, 0, 1, 1]]
 
 
-# Frames.
-
-
 def affine(scale_x: float, scale_y: float, x: float = 0.0, y: float = 0.0) -> np.ndarray:
     """Input pixels to frame pixels."""
     return np.array([[[scale_x, 0.0, x], [0.0, scale_y, y]]])
 
 
-def one_warm(side: int, row: int, column: int) -> np.ndarray:
-    """A map that is 1 at one node and 0 elsewhere."""
-    heatmap = np.zeros((1, side, side), np.float32)
-    heatmap[0, row, column] = 1.0
-    return heatmap
+# A least area, in shares of the frame.
+
+
+@pytest.mark.parametrize("map_size", ["frame", "input"])
+@pytest.mark.parametrize("there", [affine(4.0, 3.0), affine(-4.0, 3.0, 256.0), affine(2.0, 1.5, 30.0, 20.0)])
+def test_a_least_area_is_a_share_of_the_frame_at_any_size(map_size, there) -> None:
+    """A square of a sixteenth of the input, which covers the frame or a quarter of it."""
+    heatmap = np.zeros((1, 16, 16), np.float32)
+    heatmap[0, 4:8, 8:12] = 1.0
+    share = abs(np.linalg.det(there[0, :, :2])) * 32 * 64 / (96 * 256) / 16
+    # at half its height the edge lies half a node off, and the corners are round
+    for min_area, n in ((0.9 * share, 1), (1.1 * share, 0)):
+        rule = BoxRule("fraction(0.499)", map_size=map_size, min_area=min_area)
+        assert len(boxes_from(heatmap, there, (32, 64), rule, (96, 256))[0]) == n
+
+
+def test_a_component_of_just_the_least_area_is_kept() -> None:
+    """Shares such as 7 of 30 pixels are not whole numbers of pixels again when multiplied."""
+    for n in range(1, 30):
+        heatmap = np.zeros((1, 1, 30), np.float32)
+        heatmap[0, 0, :n] = 1.0
+        rule = BoxRule("fraction(0.5)", map_size="input", min_area=n / 30)
+        assert len(boxes_from(heatmap, IDENTITY[None], (1, 30), rule, (1, 30))[0]) == 1
+
+
+# Gates.
+
+
+def test_a_film_below_the_gate_has_no_box() -> None:
+    likely = np.array([0.2, 0.5, 0.49999, 0.9])
+    maps, there = np.zeros((4, 8, 8), np.float32), np.stack([IDENTITY] * 4)
+    maps[range(4), range(4), range(4)] = 1.0
+    rules = [BoxRule("fraction(0.5)", map_size="input", gate=gate) for gate in (0.5, None, 0.0, 1.0)]
+    found = sweep_from(maps, there, (8, 8), rules, (8, 8), likely)
+    assert [row.tolist() for row, _, _ in found] == [[1, 3], [0, 1, 2, 3], [0, 1, 2, 3], []]
+    np.testing.assert_array_equal(found[0][1], [[1, 1, 2, 2], [3, 3, 4, 4]])
+    row, _, _ = boxes_from(maps, there, (8, 8), rules[0], (8, 8), likely)
+    assert row.tolist() == [1, 3]
+
+
+@pytest.mark.parametrize("value", [np.nan, -0.1, 1.5])
+def test_a_gate_needs_probabilities(value) -> None:
+    maps, there, rule = np.zeros((2, 3, 3), np.float32), np.stack([IDENTITY] * 2), BoxRule(gate=0.5)
+    with pytest.raises(ValueError, match=r"rule 'dynamic\(87.5\)\+largest\+gate\(0.5\)' has a gate"):
+        boxes_from(maps, there, (8, 8), rule, (8, 8))
+    with pytest.raises(ValueError, match=f"probability 1 is {value:g}"):
+        boxes_from(maps, there, (8, 8), rule, (8, 8), np.array([0.5, value]))
+    boxes_from(maps, there, (8, 8), BoxRule(), (8, 8), np.array([0.5, value]))  # nobody asks
+
+
+# The cohort's scale.
+
+
+def at_scale(heatmap: np.ndarray, threshold: str, low: float, high: float, signed: bool = False) -> list:
+    """Boxes and peaks of one line under a fixed range."""
+    line, hw = np.array([heatmap], np.float32)[None], (1, len(heatmap))
+    rule = BoxRule(threshold, "all", "input", signed, scale="cohort")
+    _, xyxy, peak = boxes_from(line, IDENTITY[None], hw, rule, hw, ranges=np.array([[low, high]]))
+    return np.column_stack([xyxy[:, [0, 2]], peak.round(6)]).tolist()
+
+
+LINE = [0.0, 1.0, 2.0, 3.0, 4.0]
 
 
 @pytest.mark.parametrize(
-    ("map_size", "corners"),
+    ("threshold", "low", "high", "expected"),
     [
-        # A node spans 64 px of the input, and the map reaches half its height 32 px off (224, 96).
-        ("input", [192, 64, 256, 128]),
-        # 448 px of 480 are 955.73 of 1024: the map is enlarged to 956 px, and a node spans 136.57 of them.
-        ("frame", [409 * 448 / 956, 136 * 448 / 956, 547 * 448 / 956, 273 * 448 / 956]),
+        ("fraction(0.7)", 0.0, 4.0, [[3, 5, 1.0]]),
+        ("fraction(0.7)", 0.0, 5.0, [[4, 5, 0.8]]),
+        ("fraction(0.7)", 0.0, 6.0, []),  # a film that stays dark
+        ("fraction(0.7)", 0.0, 2.0, [[2, 5, 1.0]]),  # a bright one: what exceeds the range is 1
+        ("fraction(0.7)", -4.0, 6.0, [[4, 5, 0.8]]),
+        ("fraction(0)", 1.5, 3.0, [[2, 5, 1.0]]),  # what lies below the range is 0
+        ("level(0)", 1.5, 3.0, [[0, 5, 1.0]]),
+        ("static_band(180, 255)", 0.0, 2.5, [[2, 5, 1.0]]),  # the 1 is the upper end
+        ("static_band(60, 180)", 0.0, 5.0, [[2, 4, 0.6]]),
+        ("static_band(0, 180)", 2.5, 5.0, [[0, 5, 0.6]]),
+        ("two_level(60, 180)", 0.0, 5.0, [[2, 5, 0.8], [4, 5, 0.8]]),
+        ("dynamic(50)", 0.0, 40.0, [[3, 5, 0.1]]),  # of the map itself; only the peak is the cohort's
+        ("otsu", 0.0, 40.0, [[2, 5, 0.1]]),
+        ("dynamic(50)", 6.0, 8.0, [[3, 5, 0.0]]),
     ],
 )
-def test_a_crop_is_undone(map_size, corners) -> None:
-    scale = 1024 / 480
-    there = affine(scale, scale, 16 * scale, 16 * scale)
-    rule = BoxRule("fraction(0.5)", map_size=map_size)
-    _, xyxy, _ = boxes_from(one_warm(7, 1, 3), there, (448, 448), rule, (1024, 1024))
-    np.testing.assert_allclose(xyxy, [[(corner + 16) * scale for corner in corners]], atol=1e-9)
+def test_under_a_fixed_range_a_film_may_stay_dark(threshold, low, high, expected) -> None:
+    assert at_scale(LINE, threshold, low, high) == expected
 
 
-@pytest.mark.parametrize("map_size", MAP_SIZES)
-def test_height_and_width_are_never_exchanged(map_size) -> None:
-    """An input of 32 x 64 from a film of 96 x 256: each of 4 x 8 nodes spans 24 x 32 px of the film."""
-    heatmap = np.zeros((1, 4, 8), np.float32)
-    heatmap[0, :2, 6:] = 1.0  # held to the edges; half of the height lies between two nodes
-    rule = BoxRule("fraction(0.499)", map_size=map_size)
-    _, xyxy, _ = boxes_from(heatmap, affine(4.0, 3.0), (32, 64), rule, (96, 256))
-    np.testing.assert_array_equal(xyxy, [[192, 0, 256, 48]])
+def test_negative_evidence_has_a_place_in_a_range_only_where_the_rule_is_signed() -> None:
+    line = [-4.0, -2.0, 0.0, 1.0]
+    assert at_scale(line, "fraction(0.3)", -4.0, 2.0, signed=True) == [[1, 4, 0.833333]]
+    assert at_scale(line, "fraction(0.3)", 0.0, 2.0) == [[3, 4, 0.5]]
 
 
-def test_at_the_frame_edges_are_whole_pixels_of_it() -> None:
-    maps, there = np.random.default_rng(2).normal(size=(9, 4, 8)).astype(np.float32), affine(4.0, 3.0)
-    _, xyxy, _ = boxes_from(maps, np.concatenate([there] * 9), (32, 64), BoxRule("dynamic(80)"), (96, 256))
-    assert len(xyxy) == 9
-    np.testing.assert_array_equal(xyxy, xyxy.round())
-    assert (xyxy % [4, 3, 4, 3]).any()
+def test_a_range_of_no_width_makes_all_evidence_1() -> None:
+    assert at_scale([0.0, 0.5, 1.0], "fraction(0.7)", 0.0, 0.0) == [[1, 3, 1.0]]
 
 
-def test_a_flipped_input_gives_the_mirrored_box() -> None:
-    heatmap = np.random.default_rng(0).random((1, 7, 7), dtype=np.float32)
-    rule = BoxRule("dynamic(87.5)")
-    _, plain, _ = boxes_from(heatmap, affine(2.0, 2.0), (64, 64), rule, (128, 128))
-    _, flipped, _ = boxes_from(heatmap, affine(-2.0, 2.0, 128.0), (64, 64), rule, (128, 128))
-    np.testing.assert_allclose(flipped[:, [2, 1, 0, 3]], plain * [-1, 1, -1, 1] + [128, 0, 128, 0])
+def test_a_flat_map_has_no_box_however_hot() -> None:
+    assert at_scale([5.0, 5.0, 5.0], "fraction(0.7)", 0.0, 1.0) == []
 
 
-def test_an_input_turned_by_a_quarter_is_enlarged_as_it_lies_on_the_film() -> None:
-    """Input rows run across the film, three film pixels each; input columns down it, two each."""
-    heatmap = np.zeros((1, 2, 4), np.float32)
-    heatmap[0, 1, :2] = 1.0
-    turned = np.array([[[0.0, 3.0, 0.0], [2.0, 0.0, 0.0]]])
-    _, xyxy, _ = boxes_from(heatmap, turned, (8, 16), BoxRule("fraction(0.499)"), (32, 24))
-    np.testing.assert_array_equal(xyxy, [[12, 0, 24, 16]])
+def test_the_range_of_the_enlarged_map_itself_is_the_films_scale() -> None:
+    rng = np.random.default_rng(8)
+    maps, there = rng.normal(size=(5, 7, 7)).astype(np.float32), np.concatenate([affine(4.0, 3.0)] * 5)
+    built = [enlarged(heatmap, (96, 128)) for heatmap in maps]
+    own = np.array([[big.min(), big.max()] for big in built], float)
+    for threshold in ("fraction(0.7)", "static_band(60, 180)", "two_level(60, 180)", "otsu", "dynamic(80)"):
+        one, other = (BoxRule(threshold, signed=True, scale=scale) for scale in SCALES)
+        film, cohort = sweep_from(maps, there, (32, 32), [one, other], (96, 128), ranges=own)
+        np.testing.assert_array_equal(film[1], cohort[1])
+        np.testing.assert_allclose(film[2], cohort[2], atol=1e-6)
 
 
-def test_a_box_is_cut_at_the_edge_of_the_film_and_dropped_beyond_it() -> None:
-    rule = BoxRule("fraction(0.5)", map_size="input")
-    there = np.concatenate([affine(1.0, 1.0, -26.0), affine(1.0, 1.0, -40.0), affine(1.0, 1.0)])
-    row, xyxy, peak = boxes_from(np.concatenate([one_warm(8, 3, 3)] * 3), there, (64, 64), rule, (64, 64))
-    assert row.tolist() == [0, 2]
-    np.testing.assert_array_equal(xyxy, [[0, 24, 6, 32], [24, 24, 32, 32]])
-    assert len(peak) == 2
-
-
-def test_films_of_many_sizes_in_one_call() -> None:
-    maps = np.random.default_rng(1).normal(size=(5, 7, 6)).astype(np.float32)
-    sizes = [(2.0, 3.0, 0.0), (1.5, 1.0, 0.0), (2.0, 3.0, 5.0), (4.0, 0.5, 0.0), (1.5, 1.0, 0.0)]
-    there = np.concatenate([affine(*size) for size in sizes])
-    rules = [BoxRule("dynamic(80)", "all"), BoxRule("otsu", map_size="input")]
-    together = sweep_from(maps, there, (30, 40), rules, (90, 80))
-    for one in range(5):
-        alone = sweep_from(maps[[one]], there[[one]], (30, 40), rules, (90, 80))
-        for (row, xyxy, peak), (_, xyxy_alone, peak_alone) in zip(together, alone, strict=True):
-            np.testing.assert_array_equal(xyxy[row == one], xyxy_alone)
-            np.testing.assert_array_equal(peak[row == one], peak_alone)
-    assert all((np.diff(row) >= 0).all() and len(row) for row, _, _ in together)
+@pytest.mark.parametrize("wrong", [[np.nan, 1.0], [0.0, np.inf], [1.0, 0.5]])
+def test_a_cohorts_scale_needs_ranges(wrong) -> None:
+    maps, there, rule = np.zeros((2, 3, 3), np.float32), np.stack([IDENTITY] * 2), BoxRule(scale="cohort")
+    with pytest.raises(ValueError, match=r"scale\(cohort\)' has a cohort's scale; give the range"):
+        boxes_from(maps, there, (8, 8), rule, (8, 8))
+    ranges = np.array([[0.0, 1.0], wrong])
+    with pytest.raises(ValueError, match=r"range 1 is \["):
+        boxes_from(maps, there, (8, 8), rule, (8, 8), ranges=ranges)
+    boxes_from(maps, there, (8, 8), BoxRule(), (8, 8), ranges=ranges)  # nobody asks
 
 
 # Sweeps.
+
+THRESHOLD_TEXTS = [
+    "dynamic(80)",
+    "fraction(0.7)",
+    "level(90)",
+    "otsu",
+    "static_band(60, 180)",
+    "two_level(60, 180)",
+]
+EVERY_RULE = [
+    BoxRule(*each)
+    for each in itertools.product(
+        THRESHOLD_TEXTS, COMPONENTS, MAP_SIZES, (False, True), (4, 8), (0.0, 0.01), (None, 0.4), SCALES
+    )
+]
 
 
 def test_a_sweep_is_each_rule_alone() -> None:
     rng = np.random.default_rng(5)
     maps, there = rng.normal(size=(4, 7, 7)).astype(np.float32), np.concatenate([affine(4.0, 3.0)] * 4)
-    thresholds = [
-        "dynamic(80)",
-        "fraction(0.7)",
-        "level(90)",
-        "otsu",
-        "static_band(60, 180)",
-        "two_level(60, 180)",
-    ]
-    assert [text.partition("(")[0] for text in thresholds] == sorted(THRESHOLDS)
-    rules = [BoxRule(*r) for r in itertools.product(thresholds, COMPONENTS, MAP_SIZES, (False, True))]
-    order = rng.permutation(len(rules))
-    swept = sweep_from(maps, there, (32, 32), [rules[i] for i in order], (96, 128))
-    assert len(swept) == len(rules) == 96
+    likely, ranges = np.array([0.3, 0.6, 0.4, 0.1]), np.tile([-0.5, 3.0], (4, 1))
+    assert [text.partition("(")[0] for text in THRESHOLD_TEXTS] == sorted(THRESHOLDS)
+    order = rng.permutation(len(EVERY_RULE))
+    swept = sweep_from(maps, there, (32, 32), [EVERY_RULE[i] for i in order], (96, 128), likely, ranges)
+    assert len(swept) == len(EVERY_RULE) == 6 * 4 * 2 * 2 * 2 * 2 * 2 * 2
     for i, together in zip(order, swept, strict=True):
-        for ours, alone in zip(together, boxes_from(maps, there, (32, 32), rules[i], (96, 128)), strict=True):
-            np.testing.assert_array_equal(ours, alone)
+        alone = boxes_from(maps, there, (32, 32), EVERY_RULE[i], (96, 128), likely, ranges)
+        for ours, theirs in zip(together, alone, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    assert {tuple(row.tolist()) for row, _, _ in swept if len(row)} > {(0, 1, 2, 3), (1, 2)}
 
 
 def test_a_sweep_over_no_rules_is_empty() -> None:
-    assert sweep_from(one_warm(4, 1, 1), IDENTITY[None], (4, 4), [], (4, 4)) == []
-
-
-# What is refused, and what is empty.
-
-
-def _boxes(maps: np.ndarray, there: np.ndarray) -> tuple:
-    return boxes_from(maps, there, (8, 8), BoxRule("otsu"), (8, 8))
-
-
-def _peaks(maps: np.ndarray, there: np.ndarray) -> tuple:
-    return peaks_from(maps, there, (8, 8), (8, 8))
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("locate", [_boxes, _peaks])
-def test_a_map_that_is_not_finite_is_named(value, locate) -> None:
-    maps = np.zeros((4, 3, 3), np.float32)
-    maps[2, 1, 1] = value
-    with pytest.raises(ValueError, match="heatmap 2 holds NaN or infinite"):
-        locate(maps, np.stack([IDENTITY] * 4))
-
-
-@pytest.mark.parametrize("locate", [_boxes, _peaks])
-def test_a_map_without_values_is_refused(locate) -> None:
-    with pytest.raises(ValueError, match="0 x 3 have no values"):
-        locate(np.zeros((1, 0, 3), np.float32), IDENTITY[None])
-
-
-@pytest.mark.parametrize("locate", [_boxes, _peaks])
-def test_an_affine_that_leaves_no_pixel_is_named(locate) -> None:
-    there = np.stack([IDENTITY, IDENTITY * [[1.0], [0.01]]])
-    with pytest.raises(ValueError, match="affine 1 leaves 0 x 8 px"):
-        locate(np.zeros((2, 3, 3), np.float32), there)
-
-
-@pytest.mark.parametrize("locate", [_boxes, _peaks])
-def test_no_maps_have_no_boxes_and_no_peaks(locate) -> None:
-    row, *columns = locate(np.zeros((0, 7, 7), np.float32), np.zeros((0, 2, 3)))
-    assert row.shape == (0,)
-    assert [column.shape for column in columns] in ([(0, 4), (0,)], [(0, 2)])
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"threshold": "dynamic"}, "write dynamic"),
-        ({"component": "biggest"}, "unknown component rule 'biggest'"),
-        ({"map_size": "film"}, "unknown map size 'film'"),
-    ],
-)
-def test_a_rule_that_does_not_exist_is_refused(wrong, message) -> None:
-    with pytest.raises(ValueError, match=message):
-        BoxRule(**wrong)
-
-
-# Peaks.
-
-
-def test_a_plateau_has_every_pixel_and_only_those_on_the_film() -> None:
-    """Two equal nodes side by side in the corner: 2 px of held edge and 4 px between them, 2 px high."""
-    heatmap = np.zeros((1, 3, 4), np.float32)
-    heatmap[0, 0, :2] = 1.0
-    row, xy = peaks_from(heatmap, affine(1.0, 1.0), (12, 16), (12, 16))
-    assert set(map(tuple, xy.tolist())) == {(x + 0.5, y + 0.5) for x in range(6) for y in range(2)}
-    _, shifted = peaks_from(heatmap, affine(1.0, 1.0, -3.0), (12, 16), (12, 16))
-    assert set(map(tuple, shifted.tolist())) == {(x + 0.5, y + 0.5) for x in range(3) for y in range(2)}
-    assert row.tolist() == [0] * 12
-
-
-def test_peaks_of_many_maps_come_in_their_order_and_each_through_its_affine() -> None:
-    maps = np.concatenate([one_warm(8, 2, 5), one_warm(8, 0, 0), one_warm(8, 7, 3)])
-    there = np.concatenate([affine(4.0, 4.0, 1.0), affine(6.0, 6.0), affine(4.0, 4.0)])
-    row, xy = peaks_from(maps, there, (8, 8), (48, 48))
-    assert (np.diff(row) >= 0).all()
-    # nodes span 4, 6 and 4 px; at the edge the maximum is held over half a node
-    means = [xy[row == one].mean(axis=0).tolist() for one in range(3)]
-    np.testing.assert_allclose(means, [[23.0, 10.0], [1.5, 1.5], [14.0, 31.0]])
-
-
-def test_a_large_flat_map_is_left_at_once() -> None:
-    flat = np.full((1, 512, 512), 2.0, np.float32)
-    assert len(peaks_from(flat, IDENTITY[None], (512, 512), (512, 512))[0]) == 0
+    assert sweep_from(np.eye(4, dtype=np.float32)[None], IDENTITY[None], (4, 4), [], (4, 4)) == []

@@ -5,8 +5,8 @@ is never built; the result is that of building it.
 """
 
 from hilum.localize.component import COMPONENTS as COMPONENTS
+from hilum.localize.peaks import peaks_from as peaks_from
 from hilum.localize.regions import boxes_from as boxes_from
-from hilum.localize.regions import peaks_from as peaks_from
 from hilum.localize.regions import sweep_from as sweep_from
 from hilum.localize.rule import BoxRule as BoxRule
 from hilum.localize.scale import cohort_ranges as cohort_ranges

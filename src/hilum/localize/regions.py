@@ -1,14 +1,15 @@
-"""From heatmaps to boxes in the film's frame, and to the places where they peak."""
+"""From heatmaps to boxes in the film's frame."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int
 
 from hilum.boxes import area, clip, moved
 from hilum.localize.component import COMPONENTS, REACH
+from hilum.localize.placement import enlargements, refuse_unusable, rescaled
 from hilum.localize.rule import BoxRule
-from hilum.localize.scale import Axis, axis_from, enlarged, unit_map
+from hilum.localize.scale import enlarged, unit_map
 from hilum.localize.threshold import Cut, cuts_from, otsu_level
 
 Boxes = tuple[Int[np.ndarray, " m"], Float[np.ndarray, "m 4"], Float[np.ndarray, " m"]]
@@ -65,7 +66,7 @@ def sweep_from(
     ranges: Float[np.ndarray, "k 2"] | None = None,
 ) -> list[Boxes]:
     """`boxes_from` under each of many rules; rules of one size and sign share what they can."""
-    _refuse_unusable(heatmaps)
+    refuse_unusable(heatmaps)
     likely, given = _likely(rules, probabilities, len(heatmaps)), _given(rules, ranges, len(heatmaps))
     gates = np.array([-np.inf if rule.gate is None else rule.gate for rule in rules])
     results: list[Boxes] = [(np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0))] * len(rules)
@@ -76,9 +77,10 @@ def sweep_from(
         maps = heatmaps[live] if signed else np.maximum(heatmaps[live], 0)
         cuts = [(rules[i], cut) for i, cut in ways]
         place, cut, xyxy, peak = _found(maps, affine[live], given[live], input_hw, map_size, cuts, frame_hw)
-        row, xyxy, rule_of_cut = live[place], clip(xyxy, frame_hw), np.array([i for i, _ in ways])
+        row, xyxy, of_rule = live[place], clip(xyxy, frame_hw), np.array([i for i, _ in ways])[cut]
+        there = (area(xyxy) > 0) & (likely[row] >= gates[of_rule])
         for i in members:
-            keep = (rule_of_cut[cut] == i) & (area(xyxy) > 0) & (likely[row] >= gates[i])
+            keep = there & (of_rule == i)
             results[i] = (row[keep], xyxy[keep], peak[keep])
     return results
 
@@ -115,14 +117,6 @@ def _given(
     return ranges.astype(np.float64)
 
 
-def _refuse_unusable(heatmaps: Float32[np.ndarray, "k h w"]) -> None:
-    if heatmaps.size == 0 and len(heatmaps):
-        raise ValueError(f"heatmaps of {heatmaps.shape[1]} x {heatmaps.shape[2]} have no values")
-    finite = np.isfinite(heatmaps).all(axis=(1, 2))
-    if not finite.all():
-        raise ValueError(f"heatmap {finite.argmin()} holds NaN or infinite values; a map must be finite")
-
-
 def _found(
     maps: Float32[np.ndarray, "k h w"],
     affine: Float[np.ndarray, "k 2 3"],
@@ -138,7 +132,7 @@ def _found(
     parts = [np.zeros((0, 7))]
     scale = np.ones((len(maps), 2))
     columns = _columns(cuts, frame_hw)
-    for hw, members, y, x in _enlargements(maps, affine, input_hw, map_size):
+    for hw, members, y, x in enlargements(maps, affine, input_hw, map_size):
         scale[members] = input_hw[1] / hw[1], input_hw[0] / hw[0]
         pixel_area = np.abs(np.linalg.det(affine[members, :, :2])) * scale[members].prod(axis=1)
         lows = _lows(maps[members], hw, [cut for _, cut in cuts])
@@ -148,7 +142,7 @@ def _found(
     table = np.concatenate(parts)
     table = table[np.lexsort((table[:, 1], table[:, 0]))]
     row = table[:, 0].astype(np.int64)
-    return row, table[:, 1].astype(np.int64), moved(table[:, 2:6], _rescaled(affine, scale)[row]), table[:, 6]
+    return row, table[:, 1].astype(np.int64), moved(table[:, 2:6], rescaled(affine, scale)[row]), table[:, 6]
 
 
 def _columns(cuts: list[tuple[BoxRule, Cut]], frame_hw: tuple[int, int]) -> tuple[np.ndarray, ...]:
@@ -169,83 +163,13 @@ def _columns(cuts: list[tuple[BoxRule, Cut]], frame_hw: tuple[int, int]) -> tupl
     )
 
 
-def _rescaled(
-    affine: Float[np.ndarray, "k 2 3"], scale: Float[np.ndarray, "k 2"]
-) -> Float64[np.ndarray, "k 2 3"]:
-    """Affines that start from pixels of another size, input pixels each."""
-    matrix = affine.astype(np.float64)
-    matrix[:, :, :2] *= scale[:, None, :]
-    return matrix
-
-
-def _enlargements(
-    maps: Float32[np.ndarray, "k h w"],
-    affine: Float[np.ndarray, "k 2 3"],
-    input_hw: tuple[int, int],
-    map_size: str,
-) -> Iterator[tuple[tuple[int, int], Int[np.ndarray, " r"], Axis, Axis]]:
-    """Each size to which maps are enlarged, the maps it is for, and its axes."""
-    hw = np.tile(np.array(input_hw), (len(maps), 1))
-    if map_size == "frame":
-        # frame pixels an input pixel, down and across
-        stretch = np.linalg.norm(affine[:, :, :2], axis=1)[:, ::-1]
-        hw = np.rint(stretch * np.array(input_hw)).astype(np.int64)
-    if (hw < 1).any():
-        row = (hw < 1).any(axis=1).argmax()
-        raise ValueError(f"affine {row} leaves {hw[row, 0]} x {hw[row, 1]} px; each side needs a pixel")
-    for height, width in np.unique(hw, axis=0).tolist():
-        members = np.flatnonzero((hw == (height, width)).all(axis=1))
-        yield (height, width), members, axis_from(maps.shape[1], height), axis_from(maps.shape[2], width)
-
-
 def _lows(
     maps: Float32[np.ndarray, "r h w"], hw: tuple[int, int], cuts: list[Cut]
 ) -> Float64[np.ndarray, "r c"]:
     """Lower end of each cut on each map; only Otsu's needs the built map."""
     lows = np.tile(np.array([cut.low for cut in cuts]), (len(maps), 1))
-    for column in (c for c, cut in enumerate(cuts) if cut.of == "otsu"):
-        lows[:, column] = [otsu_level(unit_map(enlarged(heatmap, hw), signed=True)) for heatmap in maps]
+    otsu = [c for c, cut in enumerate(cuts) if cut.of == "otsu"]
+    if otsu:
+        levels = [otsu_level(unit_map(enlarged(heatmap, hw), signed=True)) for heatmap in maps]
+        lows[:, otsu] = np.reshape(levels, (-1, 1))
     return lows
-
-
-def peaks_from(
-    heatmaps: Float32[np.ndarray, "k h w"],
-    affine: Float[np.ndarray, "k 2 3"],
-    input_hw: tuple[int, int],
-    frame_hw: tuple[int, int],
-) -> tuple[Int[np.ndarray, " m"], Float[np.ndarray, "m 2"]]:
-    """Where each heatmap, enlarged to the film's frame, takes its maximum.
-
-    Args:
-        heatmaps: Raw maps, each over the whole network input.
-        affine: From pixels of the network's input to pixels of the film's frame, one a map.
-        input_hw: Height and width of the network's input, in px.
-        frame_hw: Height and width of the film's frame, in px.
-
-    Returns:
-        Row of the map (ascending) and the centre (x, y) of each such pixel: several on a plateau, none for a
-        flat map, which points nowhere, and none outside the film.
-
-    Raises:
-        ValueError: A map has NaN or infinite values, or an affine leaves no pixel.
-
-    Example:
-        >>> heatmap = np.array([[[0.0, 1.0, 0.0]]], dtype=np.float32)
-        >>> peaks_from(heatmap, np.array([[[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]]]), (1, 3), (2, 6))[1].tolist()
-        [[2.5, 0.5], [3.5, 0.5], [2.5, 1.5], [3.5, 1.5]]
-    """
-    from hilum.localize.region_kernels import peak_pixels
-
-    _refuse_unusable(heatmaps)
-    parts, scale = [np.zeros((0, 3), np.int64)], np.ones((len(heatmaps), 2))
-    for hw, members, y, x in _enlargements(heatmaps, affine, input_hw, "frame"):
-        found = peak_pixels(heatmaps[members].astype(np.float64), y, x)
-        found[:, 0] = members[found[:, 0]]
-        scale[members] = input_hw[1] / hw[1], input_hw[0] / hw[0]
-        parts.append(found)
-    table = np.concatenate(parts)
-    table = table[np.argsort(table[:, 0], kind="stable")]
-    row, matrix = table[:, 0], _rescaled(affine, scale)[table[:, 0]]
-    xy = np.einsum("nij,nj->ni", matrix[:, :, :2], table[:, :0:-1] + 0.5) + matrix[:, :, 2]
-    inside = ((xy >= 0) & (xy <= np.array(frame_hw)[::-1])).all(axis=1)
-    return row[inside], xy[inside]

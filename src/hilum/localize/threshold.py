@@ -7,6 +7,7 @@ Rounding it leaves fewer than a fifth of the boxes as they are.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
@@ -121,6 +122,7 @@ THRESHOLDS: dict[str, Callable[..., tuple[Cut, ...]]] = {
 }
 
 
+@lru_cache(maxsize=256)  # a recipe has few, and reading one takes as long as boxing a small map
 def cuts_from(threshold: str) -> tuple[Cut, ...]:
     """The masks that a threshold written as text makes.
 
