@@ -265,6 +265,25 @@ def test_what_does_not_fit_stands_beside_nothing(metric: str, changes: dict[str,
     assert [said in reason for each in fits for reason in each.why_not] == [True]
 
 
+def test_weights_that_saw_the_films_stand_not_even_beside_such_weights() -> None:
+    (guan, *_) = (n.protocol for n in search(["Guan"], paper="pun"))
+    protocol = dataclasses.replace(IMAGE, split=guan.split, weights_data=guan.weights_data)
+    reasons = {each.number.whose: each.why_not for each in neighbours(score(protocol=protocol))}
+    saw = "ImageNet, then ChestX-ray14 films, patients of the test films among them"
+    assert reasons["Guan et al. 2018"] == (f"images behind the weights: {saw} here, {saw} there",)
+    assert all(reasons.values())
+
+
+def test_unknown_does_not_even_agree_with_unknown() -> None:
+    protocol = dataclasses.replace(BOXED, boxes="any", map_target=UNKNOWN, threshold_chosen=UNKNOWN)
+    found = neighbours(score("t_iobb", protocol, finding="Mass", n=85))
+    (dsouza,) = [each for each in found if each.number.system == "MultiRes-ResNet-50"]
+    assert dsouza.why_not == (
+        "heatmap scored: unknown here, unknown there",
+        "threshold chosen on: unknown here, unknown there",
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
