@@ -24,7 +24,12 @@ rules = st.tuples(  # of which each test makes a BoxRule: its check of types dra
     st.sampled_from(sorted(COMPONENTS)),
     st.sampled_from(["frame", "input"]),
     st.booleans(),
+    st.sampled_from([4, 8]),
+    st.sampled_from([0.0, 0.01, 0.1]),
+    st.sampled_from([None, 0.3, 0.7]),
+    st.sampled_from(["film", "cohort"]),
 )
+LIKELY, RANGE = np.array([0.5]), np.array([[-1.0, 4.0]])
 
 
 @st.composite
@@ -41,8 +46,10 @@ def affines(draw: st.DrawFn) -> np.ndarray:
     return np.array([[[x, 0.0, shift_x], [0.0, y, shift_y]]])
 
 
-def boxes(heatmap: np.ndarray, affine: np.ndarray, rule: tuple[str, str, str, bool]) -> Boxes:
-    return boxes_from(heatmap, affine, (16, 16), BoxRule(*rule), FRAME_HW)
+def boxes(heatmap: np.ndarray, affine: np.ndarray, rule: tuple, unit: float = 1.0) -> Boxes:
+    return boxes_from(
+        heatmap * np.float32(unit), affine, (16, 16), BoxRule(*rule), FRAME_HW, LIKELY, RANGE * unit
+    )
 
 
 def in_order(found: Boxes) -> list[list[float]]:
@@ -63,7 +70,7 @@ def test_boxes_lie_in_the_frame_and_are_not_empty(heatmap, affine, rule) -> None
 @given(heatmaps(), affines(), rules, st.integers(1, 60))
 def test_a_maps_unit_does_not_matter(heatmap, affine, rule, power) -> None:
     """From a range of 2^10 on, beside which the epsilon of the scaling is lost."""
-    one, other = (boxes(heatmap * np.float32(2.0**p), affine, rule) for p in (10, 10 + power))
+    one, other = (boxes(heatmap, affine, rule, 2.0**p) for p in (10, 10 + power))
     np.testing.assert_array_equal(one[1], other[1])
     np.testing.assert_allclose(one[2], other[2], atol=1e-9)
 
@@ -82,7 +89,7 @@ def test_film_and_map_transposed_transpose_the_boxes(heatmap, affine, rule) -> N
 @given(heatmaps(), affines(), rules, st.lists(rules, max_size=4), st.lists(rules, max_size=4))
 def test_further_rules_in_a_sweep_change_nothing(heatmap, affine, rule, before, after) -> None:
     every = [BoxRule(*one) for one in (*before, rule, *after)]
-    swept = sweep_from(heatmap, affine, (16, 16), every, FRAME_HW)
+    swept = sweep_from(heatmap, affine, (16, 16), every, FRAME_HW, LIKELY, RANGE)
     for found, alone in zip(swept[len(before)], boxes(heatmap, affine, rule), strict=True):
         np.testing.assert_array_equal(found, alone)
 
@@ -97,3 +104,39 @@ def test_a_higher_level_never_enlarges_the_hull(heatmap, affine, one, other, sig
     if len(high):
         assert (low[0, :2] <= high[0, :2]).all()
         assert (low[0, 2:] >= high[0, 2:]).all()
+
+
+def rows_of(found: Boxes) -> set[tuple]:
+    return {tuple(row) for row in np.column_stack([found[1], found[2]]).tolist()}
+
+
+@few
+@given(heatmaps(), affines(), rules)
+def test_components_of_4_neighbours_are_parts_of_those_of_8(heatmap, affine, rule) -> None:
+    """At whole pixels of a map that lies wholly on the film, where no box is cut."""
+    inside = affine * [[[1.0, 1.0, 0.0]]]
+    every, parts = (
+        boxes(heatmap, inside, (rule[0], "all", *rule[2:4], n, 0.0, None, rule[7]))[1] for n in (8, 4)
+    )
+    assert len(parts) >= len(every)
+    for part in parts:
+        assert ((every[:, :2] <= part[:2]) & (every[:, 2:] >= part[2:])).all(axis=1).any()
+    if rule[5] == 0:
+        hulls = [boxes(heatmap, affine, (rule[0], "hull", *rule[2:4], n, *rule[5:])) for n in (8, 4)]
+        assert rows_of(hulls[0]) == rows_of(hulls[1])
+
+
+@few
+@given(heatmaps(), affines(), rules, st.sampled_from([0.003, 0.02, 0.2]))
+def test_a_greater_least_area_only_takes_boxes_away(heatmap, affine, rule, more) -> None:
+    few_of, some = (
+        boxes(heatmap, affine, (rule[0], "all", *rule[2:5], area, *rule[6:])) for area in (more, more / 2)
+    )
+    assert rows_of(few_of) <= rows_of(some)
+
+
+@few
+@given(heatmaps(), affines(), rules)
+def test_a_gate_gives_all_boxes_or_none(heatmap, affine, rule) -> None:
+    gated, plain = (boxes(heatmap, affine, (*rule[:6], gate, rule[7])) for gate in (rule[6], None))
+    assert rows_of(gated) == (rows_of(plain) if rule[6] != 0.7 else set())
