@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hilum.evaluate.bootstrap import auroc_draws, interval, mean_draws, ranking_draws
+from hilum.evaluate.bootstrap import auroc_draws, interval, mean_draws, ranking_draws, sum_draws
 from hilum.evaluate.classification import auroc, average_precision
 
 
@@ -96,3 +96,15 @@ def test_like_films_of_one_patient_widen_the_interval() -> None:
         low, high = interval(auroc_draws(marks, labels, patient, 1000, rng))
         widths.append(high[0] - low[0])
     assert widths[0] / widths[1] == pytest.approx(2.0, rel=0.2)  # the root of four films a patient
+
+
+def test_sums_of_redrawn_cohorts() -> None:
+    rng = np.random.default_rng(9)
+    values, patient = rng.random((50, 3)), rng.permutation(np.arange(50) % 13)
+    draws = sum_draws(values, patient, 200, np.random.default_rng(6))  # more than are weighed at once
+    picks = np.random.default_rng(6).integers(0, 13, (200, 13), dtype=np.int32)
+    for draw in range(200):
+        expected = sum(values[patient == name].sum(axis=0) for name in picks[draw])
+        np.testing.assert_allclose(draws[draw], expected, atol=1e-12)
+    nothing = sum_draws(np.zeros((0, 2)), np.zeros(0, int), 4, np.random.default_rng(0))
+    np.testing.assert_array_equal(nothing, np.zeros((4, 2)))

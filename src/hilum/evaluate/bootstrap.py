@@ -4,6 +4,8 @@ Films and box entries of one patient resemble each other, so patients are drawn,
 as many as there are, and each film weighs as often as its patient was drawn.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
@@ -60,56 +62,6 @@ def ranking_draws(
     blocks = weight_blocks(_picks(len(names), n_draws, rng), len(names))
     aurocs = _aurocs(probabilities, labels, row_of, blocks, n_draws)
     return aurocs, _precisions(probabilities, labels, row_of, blocks, n_draws)
-
-
-def _aurocs(
-    probabilities: np.ndarray, labels: np.ndarray, row_of: np.ndarray, blocks: np.ndarray, n_draws: int
-) -> Float[np.ndarray, "draws f"]:
-    """One less the share of pairs in the wrong order, counted by positives that pass negatives."""
-    from hilum.evaluate.bootstrap_kernels import pair_sums
-
-    values = np.full((n_draws, labels.shape[1]), np.nan)
-    for column, truth in enumerate(labels.T):
-        (negative, descent), (positive, descent_positive) = (
-            _falling(probabilities[:, column], np.flatnonzero(truth == label)) for label in (0, 1)
-        )
-        above = np.searchsorted(descent, descent_positive, "left")
-        with_ties = np.searchsorted(descent, descent_positive, "right")
-        tied = with_ties > above
-        events = np.concatenate([above, with_ties[tied]])
-        order = np.argsort(events, kind="stable")
-        who = row_of[np.concatenate([positive, positive[tied]])[order]]
-        times = np.concatenate([2 - tied, np.ones(tied.sum(), np.int64)])[order]
-        sums = pair_sums(row_of[negative], who, events[order], times.astype(np.int32), blocks)
-        n_positive, n_negative, wrong = sums[:, :n_draws]
-        pairs = n_negative * n_positive
-        both = pairs > 0
-        values[both, column] = (pairs[both] - wrong[both]) / pairs[both]
-    return values
-
-
-def _falling(probability: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The rows in falling order of probability, and their negated probabilities, which rise."""
-    descent = -probability[rows]
-    order = np.argsort(descent)
-    return rows[order], descent[order]
-
-
-def _precisions(
-    probabilities: np.ndarray, labels: np.ndarray, row_of: np.ndarray, blocks: np.ndarray, n_draws: int
-) -> Float[np.ndarray, "draws f"]:
-    from hilum.evaluate.bootstrap_kernels import precision_sums
-
-    values = np.full((n_draws, labels.shape[1]), np.nan)
-    for column, truth in enumerate(labels.T):
-        rows, descent = _falling(probabilities[:, column], np.flatnonzero(~np.isnan(truth)))
-        tied = np.zeros(len(rows), bool)
-        tied[1:] = descent[1:] == descent[:-1]
-        sums = precision_sums(row_of[rows], truth[rows] == 1, tied, blocks)
-        n_positive, n_negative, precision = sums[:, :n_draws]
-        both = (n_positive > 0) & (n_negative > 0)
-        values[both, column] = precision[both] / n_positive[both]
-    return values
 
 
 def sum_draws(
@@ -182,20 +134,74 @@ def interval(draws: Float[np.ndarray, "draws c"]) -> tuple[Float[np.ndarray, " c
     return low, high
 
 
-def _picks(n_patients: int, n_draws: int, rng: np.random.Generator) -> Int[np.ndarray, "draws picks"]:
-    return rng.integers(0, max(n_patients, 1), (n_draws, n_patients), dtype=np.int32)
+def drawn_weights(
+    n_patients: int, n_draws: int, rng: np.random.Generator
+) -> Iterator[Int[np.ndarray, "some p"]]:
+    """How often each patient stands in each redrawn cohort, `DRAWS_AT_ONCE` draws at a time."""
+    picks = _picks(n_patients, n_draws, rng)
+    for first in range(0, n_draws, DRAWS_AT_ONCE):
+        some = picks[first : first + DRAWS_AT_ONCE]
+        cells = some + n_patients * np.arange(len(some))[:, None]
+        yield np.bincount(cells.ravel(), minlength=len(some) * n_patients).reshape(len(some), n_patients)
+
+
+def _aurocs(
+    probabilities: np.ndarray, labels: np.ndarray, row_of: np.ndarray, blocks: np.ndarray, n_draws: int
+) -> Float[np.ndarray, "draws f"]:
+    """One less the share of pairs in the wrong order, counted by positives that pass negatives."""
+    from hilum.evaluate.bootstrap_kernels import pair_sums
+
+    values = np.full((n_draws, labels.shape[1]), np.nan)
+    for column, truth in enumerate(labels.T):
+        (negative, descent), (positive, descent_positive) = (
+            _falling(probabilities[:, column], np.flatnonzero(truth == label)) for label in (0, 1)
+        )
+        above = np.searchsorted(descent, descent_positive, "left")
+        with_ties = np.searchsorted(descent, descent_positive, "right")
+        tied = with_ties > above
+        events = np.concatenate([above, with_ties[tied]])
+        order = np.argsort(events, kind="stable")
+        who = row_of[np.concatenate([positive, positive[tied]])[order]]
+        times = np.concatenate([2 - tied, np.ones(tied.sum(), np.int64)])[order]
+        sums = pair_sums(row_of[negative], who, events[order], times.astype(np.int32), blocks)
+        n_positive, n_negative, wrong = sums[:, :n_draws]
+        pairs = n_negative * n_positive
+        both = pairs > 0
+        values[both, column] = (pairs[both] - wrong[both]) / pairs[both]
+    return values
+
+
+def _falling(probability: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows in falling order of probability, and their negated probabilities, which rise."""
+    descent = -probability[rows]
+    order = np.argsort(descent)
+    return rows[order], descent[order]
+
+
+def _precisions(
+    probabilities: np.ndarray, labels: np.ndarray, row_of: np.ndarray, blocks: np.ndarray, n_draws: int
+) -> Float[np.ndarray, "draws f"]:
+    from hilum.evaluate.bootstrap_kernels import precision_sums
+
+    values = np.full((n_draws, labels.shape[1]), np.nan)
+    for column, truth in enumerate(labels.T):
+        rows, descent = _falling(probabilities[:, column], np.flatnonzero(~np.isnan(truth)))
+        tied = np.zeros(len(rows), bool)
+        tied[1:] = descent[1:] == descent[:-1]
+        sums = precision_sums(row_of[rows], truth[rows] == 1, tied, blocks)
+        n_positive, n_negative, precision = sums[:, :n_draws]
+        both = (n_positive > 0) & (n_negative > 0)
+        values[both, column] = precision[both] / n_positive[both]
+    return values
 
 
 def _drawn_sums(
     sums: Float[np.ndarray, "p c"], n_draws: int, rng: np.random.Generator
 ) -> Float[np.ndarray, "draws c"]:
-    """Patients' sums weighed by how often each was drawn; some draws at a time to spare memory."""
-    n_patients = len(sums)
-    drawn = np.zeros((n_draws, sums.shape[1]))
-    picks = _picks(n_patients, n_draws, rng)
-    for first in range(0, n_draws if n_patients else 0, DRAWS_AT_ONCE):
-        some = picks[first : first + DRAWS_AT_ONCE]
-        cells = some + n_patients * np.arange(len(some))[:, None]
-        weights = np.bincount(cells.ravel(), minlength=len(some) * n_patients).reshape(len(some), n_patients)
-        drawn[first : first + len(some)] = weights.astype(float) @ sums
-    return drawn
+    """Patients' sums weighed by how often each was drawn."""
+    drawn = [some.astype(float) @ sums for some in drawn_weights(len(sums), n_draws, rng)]
+    return np.concatenate(drawn) if drawn else np.zeros((n_draws, sums.shape[1]))
+
+
+def _picks(n_patients: int, n_draws: int, rng: np.random.Generator) -> Int[np.ndarray, "draws picks"]:
+    return rng.integers(0, max(n_patients, 1), (n_draws, n_patients), dtype=np.int32)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 
 def auroc(
@@ -64,6 +64,23 @@ def known(
     return np.where(np.isnan(probabilities), np.nan, labels)
 
 
+def counts(
+    probability: Float[np.ndarray, " n"], present: Bool[np.ndarray, " n"]
+) -> tuple[Float[np.ndarray, " k"], Int[np.ndarray, " k"], Int[np.ndarray, " k"]]:
+    """The distinct probabilities, falling, with the films with and without the finding at each.
+
+    Example:
+        >>> counts(np.array([0.1, 0.4, 0.4]), np.array([False, True, False]))
+        (array([0.4, 0.1]), array([1, 0]), array([1, 1]))
+    """
+    distinct, place = np.unique(probability, return_inverse=True)
+    place = len(distinct) - 1 - place
+    n_positive, n_negative = (
+        np.bincount(place[rows], minlength=len(distinct)) for rows in (present, ~present)
+    )
+    return distinct[::-1], n_positive, n_negative
+
+
 def _per_finding(
     metric: Callable[[np.ndarray, np.ndarray], float],
     probabilities: Float[np.ndarray, "n f"],
@@ -75,16 +92,8 @@ def _per_finding(
         rows = ~np.isnan(truth)
         present = truth[rows] == 1
         if 0 < present.sum() < len(present):
-            values[column] = metric(*_counts(probabilities[rows, column], present))
+            values[column] = metric(*counts(probabilities[rows, column], present)[1:])
     return values
-
-
-def _counts(probability: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Films with and without the finding at each distinct probability, falling."""
-    distinct, place = np.unique(probability, return_inverse=True)
-    place = len(distinct) - 1 - place
-    positive = np.bincount(place[present], minlength=len(distinct))
-    return positive, np.bincount(place[~present], minlength=len(distinct))
 
 
 def _auroc(positive: np.ndarray, negative: np.ndarray) -> float:
