@@ -28,6 +28,10 @@ _OVER_FINDINGS = "unweighted mean over the findings"
 METRICS: dict[str, Metric] = {
     "auroc": Metric("AUROC", "pairs of a positive and a negative film", _OVER_FINDINGS),
     "average_precision": Metric("average precision", "positive films", _OVER_FINDINGS),
+    "ece": Metric("calibration error", "films", _OVER_FINDINGS),
+    "ece_scaled": Metric("calibration error after scaling", "films", _OVER_FINDINGS),
+    "sensitivity": Metric("sensitivity", "positive films", _OVER_FINDINGS),
+    "specificity": Metric("specificity", "negative films", _OVER_FINDINGS),
     "t_iou": Metric("T(IoU)", "box entries of the finding", _OVER_FINDINGS, T_IOU),
     "t_iobb": Metric("T(IoBB)", "box entries of the finding", _OVER_FINDINGS, T_IOBB),
     "mean_iou_micro": Metric("mean IoU (micro)", "box entries", "mean over all box entries"),
