@@ -94,6 +94,22 @@ def call(
     return lambda *given: function(*given, *arguments)
 
 
+def whole(number: float, name: str) -> int:
+    """A whole number of at least 1, of an argument that `call` gave as a float.
+
+    Raises:
+        ValueError: It is none.
+
+    Example:
+        >>> whole(0.5, "samples")
+        Traceback (most recent call last):
+        ValueError: samples is 0.5; it must be a whole number of at least 1
+    """
+    if number < 1 or number != int(number):
+        raise ValueError(f"{name} is {number:g}; it must be a whole number of at least 1")
+    return int(number)
+
+
 def _argument(part: str, text: str) -> float | str:
     if _WORD.fullmatch(part) and part not in ("nan", "inf", "infinity"):
         return part

@@ -45,10 +45,11 @@ def explain(
     geometry: Geometry,
     methods: Sequence[str],
     metadata: Float32[np.ndarray, "n 3"] | None = None,
-) -> tuple[Probabilities, dict[str, Float32[np.ndarray, "n f u v"]]]:
-    """Probabilities, and raw heatmaps of every finding by every method, from one forward pass."""
+    findings: Sequence[str] | None = None,
+) -> tuple[Probabilities, dict[str, Float32[np.ndarray, "n c u v"]]]:
+    """Probabilities of every finding, and raw heatmaps of those named by every method; all by default."""
     images, extras = _on_device(model, films, geometry, metadata)
-    logits, maps = logits_and_heatmaps(model, images, methods, metadata=extras)
+    logits, maps = logits_and_heatmaps(model, images, methods, findings, extras)
     return torch.from_numpy(logits).sigmoid().numpy(), maps
 
 

@@ -1,20 +1,14 @@
 """Closed forms beside gradients from hooks and full backward passes, one film and one finding at a time."""
 
 import sys
+from functools import partial
 
 import pytest
 import torch
 
-from hilum.explain.cam import (
-    cam,
-    grad_cam,
-    grad_cam_plus_plus,
-    head_gradients,
-    hires_cam,
-    layer_cam,
-    xgrad_cam,
-)
-from hilum.explain.capture import Captured, capture
+from hilum.explain import WEIGHTS
+from hilum.explain.cam import channel_sum
+from hilum.explain.capture import Captured, LastMap, capture, head_gradients
 from hilum.models.classifier import AveragePooling
 
 from .conftest import FINDINGS, HEADS, SIDE, by_backward
@@ -23,12 +17,21 @@ EVERY = torch.arange(3)
 WITHIN = {"atol": 1e-6, "rtol": 0.0}
 
 
+def maps(method: str, captured: Captured, findings: torch.Tensor = EVERY) -> torch.Tensor:
+    return channel_sum(captured.at().activations, WEIGHTS[method](captured, findings))
+
+
+def _gradients(captured: Captured, findings: torch.Tensor) -> torch.Tensor:
+    A = captured.at().activations
+    return captured.at().gradients(findings).expand(len(A), -1, -1, *A.shape[2:])
+
+
 def _last(model):
     return (model.backbone if isinstance(model, AveragePooling) else model.body)[-1]
 
 
 def test_grad_cam_is_the_mean_gradient_times_the_map(model, images, metadata) -> None:
-    ours = grad_cam(model, capture(model, images, metadata), EVERY)
+    ours = maps("gradcam", capture(model, images, metadata))
     assert ours.shape == (3, 3, 6, 6)
     for finding in range(len(FINDINGS)):
         A, G = by_backward(model, _last(model), finding, images, metadata)
@@ -40,7 +43,7 @@ def test_grad_cam_is_the_mean_gradient_times_the_map(model, images, metadata) ->
 
 
 def test_gradients_of_the_head_are_those_of_the_network(model, images, metadata) -> None:
-    ours = head_gradients(model, capture(model, images, metadata), EVERY)
+    ours = _gradients(capture(model, images, metadata), EVERY)
     assert ours.shape == (3, 3, 6, 6, 6)
     for finding in range(len(FINDINGS)):
         _, G = by_backward(model, _last(model), finding, images, metadata)
@@ -51,7 +54,7 @@ def test_gradients_of_the_head_are_those_of_the_network(model, images, metadata)
 def test_cam_is_the_weighted_map(head, images, metadata) -> None:
     model = HEADS[head]().double().eval()
     captured = capture(model, images, metadata)
-    ours, A, w = cam(model, captured, EVERY), captured.activations, model.head.weight.detach()
+    ours, A, w = maps("cam", captured), captured.at().activations, model.head.weight.detach()
     for film in range(3):
         for finding in range(3):
             expected = sum(w[finding, k] * A[film, k] for k in range(A.shape[1]))
@@ -61,20 +64,20 @@ def test_cam_is_the_weighted_map(head, images, metadata) -> None:
 def test_the_mean_of_a_cam_is_its_logit_without_the_bias(images) -> None:
     model = HEADS["average"]().double().eval()
     captured = capture(model, images)
-    from_maps = cam(model, captured, EVERY).mean(dim=(2, 3)) + model.head.bias
+    from_maps = maps("cam", captured).mean(dim=(2, 3)) + model.head.bias
     torch.testing.assert_close(from_maps.detach(), captured.logits.clone())
 
 
 def test_cam_is_hw_times_grad_cam(images) -> None:
     model = HEADS["average"]().double().eval()
     captured = capture(model, images)
-    torch.testing.assert_close(cam(model, captured, EVERY), 36 * grad_cam(model, captured, EVERY))
+    torch.testing.assert_close(maps("cam", captured), 36 * maps("gradcam", captured))
 
 
 def test_another_head_has_no_cam(images) -> None:
     model = HEADS["another"]().double().eval()
     with pytest.raises(TypeError, match=r"LogSumExp has no CAM: .*; use gradcam"):
-        cam(model, capture(model, images), EVERY)
+        maps("cam", capture(model, images))
 
 
 def test_only_another_head_needs_gradients(model, images, metadata, monkeypatch) -> None:
@@ -84,8 +87,8 @@ def test_only_another_head_needs_gradients(model, images, metadata, monkeypatch)
         calls.append(arguments)
         return head_gradients(*arguments)
 
-    monkeypatch.setattr(sys.modules[grad_cam.__module__], "head_gradients", counted)
-    grad_cam(model, capture(model, images, metadata), EVERY)
+    monkeypatch.setattr(sys.modules[capture.__module__], "head_gradients", counted)
+    maps("gradcam", capture(model, images, metadata))
     assert len(calls) == (not isinstance(model, AveragePooling))
 
 
@@ -94,52 +97,52 @@ def test_the_gradient_stops_at_the_last_map(images) -> None:
     captured = capture(model, images)
     model.body.register_forward_hook(lambda *_: pytest.fail("the backbone ran again"))
     with torch.inference_mode():
-        grad_cam(model, captured, EVERY)
+        maps("gradcam", captured)
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-@pytest.mark.parametrize("method", [grad_cam, head_gradients])
+@pytest.mark.parametrize("method", [partial(maps, "gradcam"), _gradients])
 def test_findings_do_not_leak_into_each_other(model, images, metadata, method) -> None:
     captured = capture(model, images, metadata)
-    every = method(model, captured, EVERY)
-    some = method(model, captured, torch.tensor([2, 0, 2]))
+    every = method(captured, EVERY)
+    some = method(captured, torch.tensor([2, 0, 2]))
     torch.testing.assert_close(some, every[:, [2, 0, 2]], atol=1e-12, rtol=0.0)
     with torch.no_grad():
         model.head.weight[1] = 1e6
         model.head.bias[1] = float("nan")
-    changed = method(model, captured, EVERY)
+    changed = method(captured, EVERY)
     torch.testing.assert_close(changed[:, [0, 2]], every[:, [0, 2]], atol=1e-12, rtol=0.0)
     assert not torch.allclose(changed[:, 1], every[:, 1])
 
 
-@pytest.mark.parametrize("method", [grad_cam, head_gradients])
+@pytest.mark.parametrize("method", [partial(maps, "gradcam"), _gradients])
 def test_films_do_not_leak_into_each_other(model, images, metadata, method) -> None:
-    together = method(model, capture(model, images, metadata), EVERY)
+    together = method(capture(model, images, metadata), EVERY)
     others = images.clone()
     others[1:] = 100.0
-    beside_others = method(model, capture(model, others, metadata), EVERY)
+    beside_others = method(capture(model, others, metadata), EVERY)
     torch.testing.assert_close(beside_others[0], together[0], atol=1e-12, rtol=0.0)
-    alone = method(model, capture(model, images[:1], metadata[:1]), EVERY)
+    alone = method(capture(model, images[:1], metadata[:1]), EVERY)
     torch.testing.assert_close(alone[0], together[0], atol=1e-12, rtol=0.0)
 
 
 def test_metadata_bend_the_map_only_through_another_head(images, metadata) -> None:
     for head, moves in (("average and metadata", False), ("another", True)):
         model = HEADS[head]().double().eval()
-        first, second = (grad_cam(model, capture(model, images, m), EVERY) for m in (metadata, 5 * metadata))
+        first, second = (maps("gradcam", capture(model, images, m)) for m in (metadata, 5 * metadata))
         assert torch.allclose(first, second, atol=1e-9) != moves
 
 
 def test_no_film_and_no_finding(model, images, metadata) -> None:
     nobody = capture(model, images[:0], metadata[:0])
-    assert grad_cam(model, nobody, EVERY).shape == (0, 3, 6, 6)
+    assert maps("gradcam", nobody).shape == (0, 3, 6, 6)
     nothing = torch.zeros(0, dtype=torch.long)
-    assert grad_cam(model, capture(model, images, metadata), nothing).shape == (3, 0, 6, 6)
+    assert maps("gradcam", capture(model, images, metadata), nothing).shape == (3, 0, 6, 6)
 
 
 def test_a_map_need_not_be_square(model, images, metadata) -> None:
     wide = torch.cat([images, images.flip(2)], dim=3)
-    ours = grad_cam(model, capture(model, wide, metadata), EVERY)
+    ours = maps("gradcam", capture(model, wide, metadata))
     assert ours.shape == (3, 3, SIDE // 4, SIDE // 2)
     A, G = by_backward(model, _last(model), 1, wide, metadata)
     expected = (G.mean(dim=(2, 3), keepdim=True) * A).sum(dim=1)
@@ -157,16 +160,16 @@ def _xgrad(A, G):
 
 
 FORMULAS = {
-    grad_cam_plus_plus: _plus_plus,
-    xgrad_cam: _xgrad,
-    layer_cam: lambda A, G: (G.clamp(min=0) * A).sum(dim=1),
-    hires_cam: lambda A, G: (G * A).sum(dim=1),
+    "gradcam++": _plus_plus,
+    "xgradcam": _xgrad,
+    "layercam": lambda A, G: (G.clamp(min=0) * A).sum(dim=1),
+    "hirescam": lambda A, G: (G * A).sum(dim=1),
 }
 
 
 @pytest.mark.parametrize("method", FORMULAS)
 def test_formulas_hold_of_gradients_through_the_whole_network(method, model, images, metadata) -> None:
-    ours = method(model, capture(model, images, metadata), EVERY)
+    ours = maps(method, capture(model, images, metadata))
     assert ours.shape == (3, 3, 6, 6)
     for finding in range(len(FINDINGS)):
         expected = FORMULAS[method](*by_backward(model, _last(model), finding, images, metadata))
@@ -174,13 +177,11 @@ def test_formulas_hold_of_gradients_through_the_whole_network(method, model, ima
         torch.testing.assert_close(ours[:, finding], expected, **WITHIN)
 
 
-@pytest.mark.parametrize("method", [xgrad_cam, hires_cam])
+@pytest.mark.parametrize("method", ["xgradcam", "hirescam"])
 def test_what_is_grad_cam_for_average_pooling(method, images) -> None:
     model = HEADS["average"]().double().eval()
     captured = capture(model, images)
-    torch.testing.assert_close(
-        method(model, captured, EVERY), grad_cam(model, captured, EVERY), atol=1e-7, rtol=1e-5
-    )
+    torch.testing.assert_close(maps(method, captured), maps("gradcam", captured), atol=1e-7, rtol=1e-5)
 
 
 def test_grad_cam_plus_plus_by_hand() -> None:
@@ -191,7 +192,8 @@ def test_grad_cam_plus_plus_by_hand() -> None:
     with torch.no_grad():
         model.head.weight.zero_()
         model.head.weight[0, 0], model.head.weight[0, 1] = 0.8, -0.8
-    captured = Captured(A, torch.zeros(1, 3).double(), None)
+    G = model.head.weight.detach()[None, :, :, None, None] / 4
+    captured = Captured(model, A, None, torch.zeros(1, 3).double(), {"last": LastMap(A, lambda _: G)})
     a = 4 * 0.2**3 / (2 * 0.2**2 + 12 * 0.2**3 + 1e-6)
-    torch.testing.assert_close(grad_cam_plus_plus(model, captured, EVERY)[0, 0], a * A[0, 0])
-    assert (grad_cam_plus_plus(model, captured, EVERY)[0, 1:] == 0).all()
+    torch.testing.assert_close(maps("gradcam++", captured)[0, 0], a * A[0, 0])
+    assert (maps("gradcam++", captured)[0, 1:] == 0).all()

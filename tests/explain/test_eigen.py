@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hilum.explain.capture import Captured
+from hilum.explain.capture import Captured, LastMap
 from hilum.explain.eigen import eigen_cam, eigen_cam_centred, first_projection
 
 from .conftest import HEADS
@@ -14,6 +14,11 @@ EVERY = torch.arange(3)
 def _maps(n_channels: int, side: int, n: int = 4) -> torch.Tensor:
     generator = torch.Generator().manual_seed(n_channels + side)
     return torch.rand(n, n_channels, side, side, generator=generator).double()
+
+
+def _captured(A: torch.Tensor) -> Captured:
+    layers = {"last": LastMap(A, lambda _: A)}
+    return Captured(HEADS["average"](), A, None, torch.zeros(len(A), 3).double(), layers)
 
 
 def _by_svd(maps: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
@@ -32,7 +37,7 @@ def test_the_projection_is_that_of_a_full_svd(n_channels, side, centred) -> None
     A = _maps(n_channels, side)
     X = A - A.mean(dim=(2, 3), keepdim=True) if centred else A
     method = eigen_cam_centred if centred else eigen_cam
-    ours = method(HEADS["average"](), Captured(A, torch.zeros(4, 3).double(), None), EVERY)
+    ours = method(_captured(A), EVERY)
     assert ours.shape == (4, 3, side, side)
     for finding in range(3):
         torch.testing.assert_close(ours[:, finding], _by_svd(X, A), atol=1e-8, rtol=1e-6)

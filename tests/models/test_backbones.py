@@ -14,8 +14,18 @@ BLOCKS = {
     "efficientnet_lite0": ["stem", *(f"stage{number}" for number in range(7)), "end"],
     "resnet18": ["stem", "layer1", "layer2", "layer3", "layer4"],
     "resnext50_32x4d": ["stem", "layer1", "layer2", "layer3", "layer4"],
+    "vgg11": ["stage0", "stage1", "stage2", "stage3", "stage4", "stage5"],
 }
-CHANNELS = {"densenet121": 1024, "efficientnet_lite0": 1280, "resnet18": 512, "resnext50_32x4d": 2048}
+OF_PATCHES = {"convnext", "deit", "vit_"}
+"""Families whose map does not end in a ReLU or SiLU."""
+
+CHANNELS = {
+    "densenet121": 1024,
+    "efficientnet_lite0": 1280,
+    "resnet18": 512,
+    "resnext50_32x4d": 2048,
+    "vgg11": 512,
+}
 images = torch.randn(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
 
 
@@ -25,7 +35,8 @@ def _names(body: nn.Sequential) -> list[str]:
 
 @pytest.mark.parametrize("name", BLOCKS)
 def test_blocks_from_stem_to_end(name) -> None:
-    assert {family for family in FAMILIES if any(one.startswith(family) for one in BLOCKS)} == set(FAMILIES)
+    covered = {family for family in FAMILIES if any(one.startswith(family) for one in BLOCKS)}
+    assert covered == set(FAMILIES) - OF_PATCHES
     body, n_channels = backbone_from(name)
     assert _names(body) == BLOCKS[name]
     assert n_channels == CHANNELS[name]
@@ -50,6 +61,14 @@ def test_stride_16_leaves_the_deepest_blocks_out(name) -> None:
     assert next_block(body[:n_kept](images)).shape[2:] == (2, 2)  # no block of this stride was left out
 
 
+def test_stride_16_of_vgg_leaves_the_last_pooling_out() -> None:
+    body, n_channels = backbone_from("vgg11", 16)
+    assert (_names(body), n_channels) == (BLOCKS["vgg11"][:-1], 512)
+    with torch.inference_mode():
+        assert body.eval()(images).shape == (2, 512, 4, 4)
+    assert isinstance(body[-1][-1], nn.ReLU)
+
+
 @pytest.mark.parametrize("stride", [8, 0, 64])
 def test_other_strides_are_refused(stride) -> None:
     with pytest.raises(ValueError, match=rf"resnet18 has no map of stride {stride}; 32, or 16 for \['effi"):
@@ -63,8 +82,6 @@ def test_other_strides_are_refused(stride) -> None:
         ("efficientnet-b4", "near: .*efficientnet_b4"),
         ("qqq", "timm has no network 'qqq'; near: none"),
         ("", "timm has no network ''"),
-        ("vgg11", "unknown family of networks 'vgg11'; known: densenet, efficientnet, resnet, resnext"),
-        ("resnetv2_50", "resnetv2_50 does not fall into the blocks of a resnet: no .*conv1"),
     ],
 )
 def test_networks_that_are_not_to_be_had(name, message) -> None:

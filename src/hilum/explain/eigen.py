@@ -4,12 +4,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from hilum.explain.capture import Captured
-from hilum.models.classifier import LastMapClassifier
+from hilum.explain.capture import Captured, Layer
 
 
 def eigen_cam(
-    _model: LastMapClassifier, captured: Captured, findings: Int[Tensor, " c"]
+    captured: Captured, findings: Int[Tensor, " c"], layer: Layer = "last"
 ) -> Float[Tensor, "n c u v"]:
     """M = X V_1: the activations of every position along their first right singular vector.
 
@@ -17,18 +16,18 @@ def eigen_cam(
 
     Source: Muhammad and Yeasin, IJCNN 2020 (arXiv:2008.00299), section III.
     """
-    return _for_every_finding(first_projection(captured.activations), findings)
+    return _for_every_finding(first_projection(captured.at(layer).activations), findings)
 
 
 def eigen_cam_centred(
-    _model: LastMapClassifier, captured: Captured, findings: Int[Tensor, " c"]
+    captured: Captured, findings: Int[Tensor, " c"], layer: Layer = "last"
 ) -> Float[Tensor, "n c u v"]:
     """Eigen-CAM with each channel's mean subtracted first: the first principal component of the positions.
 
     Differs from the paper: so does pytorch-grad-cam, with which Gascoigne-Burns and Katsigiannis 2021 made
     their maps.
     """
-    A = captured.activations
+    A = captured.at(layer).activations
     return _for_every_finding(first_projection(A - A.mean(dim=(2, 3), keepdim=True), A), findings)
 
 

@@ -7,14 +7,22 @@ from typing import Any
 from hilum.data.geometry import Geometry
 from hilum.data.metadata import N_METADATA, MetadataScaling
 from hilum.errors import WeightsError
-from hilum.lookup import pick
+from hilum.lookup import call
 from hilum.models import weights
 from hilum.models.backbones import backbone_from
-from hilum.models.classifier import AveragePooling, Classifier, LastMapClassifier
+from hilum.models.classifier import AveragePooling, Classifier, LastMapClassifier, OwnMaps
+from hilum.models.foreign import Foreign
 from hilum.models.inputs import network_input
+from hilum.models.pooling import LogSumExpPooling, MaxPooling, Pcam, Wildcat
 
-MODELS = {"average_pooling": AveragePooling}
-"""Heads by the name that a recipe gives under `[model] name`."""
+MODELS = {
+    "average_pooling": AveragePooling,
+    "log_sum_exp": LogSumExpPooling,
+    "max_pooling": MaxPooling,
+    "pcam": Pcam,
+    "wildcat": Wildcat,
+}
+"""Heads by the name that a recipe gives under `[model] name`, with their numbers: "log_sum_exp(10)"."""
 
 
 def build(
@@ -30,7 +38,7 @@ def build(
     """A model of the table on a backbone.
 
     Args:
-        name: Entry of `MODELS`.
+        name: Entry of `MODELS`, with its numbers if it has any.
         backbone: timm's name of a network.
         map_stride: 32 or 16, see `backbone_from`.
         metadata: Whether view, age and sex join the pooled map.
@@ -42,7 +50,7 @@ def build(
         ValueError: An unknown name or stride.
         WeightsError: The start weights are not to be had.
     """
-    head = pick(MODELS, name, "model")
+    head = call(MODELS, name, "model", n_given=5)
     load = weights.start_weights(backbone, start)
     body, n_channels = backbone_from(backbone, map_stride, load() if load else None)
     return head(body, n_channels, findings, input_hw, N_METADATA if metadata else 0)
@@ -85,4 +93,14 @@ def load(path: Path) -> tuple[Classifier, Geometry, MetadataScaling]:
     return model.eval(), geometry, scaling
 
 
-__all__ = ["MODELS", "Classifier", "LastMapClassifier", "build", "load", "network_input", "save"]
+__all__ = [
+    "MODELS",
+    "Classifier",
+    "Foreign",
+    "LastMapClassifier",
+    "OwnMaps",
+    "build",
+    "load",
+    "network_input",
+    "save",
+]

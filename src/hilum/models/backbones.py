@@ -9,7 +9,6 @@ import timm
 from torch import Tensor, nn
 
 from hilum.errors import WeightsError
-from hilum.lookup import pick
 
 TRANSITION_CHANNELS = 256
 
@@ -41,15 +40,78 @@ def _efficientnet(network: Any) -> OrderedDict[str, nn.Module]:
     return OrderedDict([("stem", stem), *stages, ("end", nn.Sequential(network.conv_head, network.bn2))])
 
 
+def _vgg(network: Any) -> OrderedDict[str, nn.Module]:
+    """Stages that begin with the pooling before them, and the last pooling alone."""
+    stages = [[]]
+    for layer in network.features:
+        if isinstance(layer, nn.MaxPool2d):
+            stages.append([])
+        stages[-1].append(layer)
+    return OrderedDict((f"stage{i}", nn.Sequential(*inside)) for i, inside in enumerate(stages))
+
+
+def _convnext(network: Any) -> OrderedDict[str, nn.Module]:
+    stages = [(f"stage{i}", stage) for i, stage in enumerate(network.stages)]
+    # timm normalises after pooling; here each position is, so that what follows the map is linear
+    return OrderedDict([("stem", network.stem), *stages, ("end", network.head.norm)])
+
+
+class _Tokens(nn.Module):
+    """A vision transformer up to its patch tokens, laid out as a map; other tokens are dropped at the end."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Patch tokens after the last norm."""
+        if not len(images):  # timm lays out no empty batch
+            return self(images.new_zeros(1, *images.shape[1:]))[:0]
+        height, width = self.network.patch_embed.dynamic_feat_size(images.shape[2:])
+        tokens = self.network.forward_features(images)[:, self.network.num_prefix_tokens :]
+        return tokens.mT.unflatten(2, (height, width))
+
+
+def _vit(network: Any) -> OrderedDict[str, nn.Module]:
+    _ = network.num_prefix_tokens, network.patch_embed.dynamic_feat_size
+    return OrderedDict([("transformer", _Tokens(network))])
+
+
+class _LastMap(nn.Module):
+    """Any timm network up to its last map, channels first."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The features before pooling."""
+        if not len(images):  # nor does it part one into windows
+            return self(images.new_zeros(1, *images.shape[1:]))[:0]
+        features = self.network.forward_features(images)
+        return features if features.shape[1] == self.network.num_features else features.movedim(3, 1)
+
+
+def _in_one_piece(network: Any) -> OrderedDict[str, nn.Module]:
+    return OrderedDict([("network", _LastMap(network))])
+
+
+_ONE_SIZE = ("deit", "vit_")
+"""Networks that take one input size only, unless timm is told otherwise."""
+
 FAMILIES: dict[str, Callable[[Any], OrderedDict[str, nn.Module]]] = {
+    "convnext": _convnext,
+    "deit": _vit,
     "densenet": _densenet,
     "efficientnet": _efficientnet,
     "resnet": _resnet,
     "resnext": _resnet,
+    "vgg": _vgg,
+    "vit_": _vit,
 }
-"""How a timm network falls into blocks, by the letters its name starts with."""
+"""How a timm network falls into blocks, by the letters its name starts with; any other is one block."""
 
-_STRIDE_16_BLOCKS = {"efficientnet": 6, "resnet": 4, "resnext": 4}
+_STRIDE_16_BLOCKS = {"efficientnet": 6, "resnet": 4, "resnext": 4, "vgg": 5}
 """Blocks up to stride 16, stem included."""
 
 
@@ -60,15 +122,16 @@ def backbone_from(
 
     Args:
         name: timm's name, with or without a weights tag: "densenet121.tv_in1k".
-        map_stride: Input pixels per pixel of the last map. With 16 the deepest blocks are left out
-            and a 1 x 1 convolution with batch norm and ReLU closes the network, for finer maps.
+        map_stride: Input pixels per pixel of the last map, 32 also for networks that have another of
+            their own. With 16 the deepest blocks are left out and a 1 x 1 convolution with batch norm and
+            ReLU closes the network, for finer maps; of VGG only the last pooling is left out.
         state: timm's state of the whole network to start from; the classifier's part is ignored.
 
     Returns:
         Blocks from stem to end, and the channels of the last map.
 
     Raises:
-        ValueError: timm has no such network, its family is not known here, or it has no such stride.
+        ValueError: timm has no such network, or it has no such stride.
         WeightsError: The state is of another network.
     """
     architecture = name.partition(".")[0]
@@ -77,19 +140,21 @@ def backbone_from(
         near = difflib.get_close_matches(architecture, known_to_timm, n=5)
         raise ValueError(f"timm has no network {name!r}; near: {', '.join(near) or 'none'}")
     family = next((known for known in FAMILIES if architecture.startswith(known)), architecture)
-    split = pick(FAMILIES, family, "family of networks")
-    network: Any = timm.create_model(architecture, num_classes=0)
+    settings: dict[str, Any] = {"dynamic_img_size": True} if architecture.startswith(_ONE_SIZE) else {}
+    network: Any = timm.create_model(architecture, num_classes=0, **settings)
     if state is not None:
         _fill(network, state, name)
     try:
-        blocks = split(network)
-    except (AttributeError, KeyError) as error:  # a cousin that only shares the name: resnetv2
-        raise ValueError(f"{name} does not fall into the blocks of a {family}: no {error}") from error
+        blocks = FAMILIES.get(family, _in_one_piece)(network)
+    except (AttributeError, KeyError):  # a cousin that only shares the name: resnetv2
+        family, blocks = architecture, _in_one_piece(network)
     if map_stride == 32:
         return nn.Sequential(blocks), network.num_features
     if map_stride != 16 or family not in _STRIDE_16_BLOCKS:
         raise ValueError(f"{name} has no map of stride {map_stride}; 32, or 16 for {[*_STRIDE_16_BLOCKS]}")
     kept = OrderedDict(list(blocks.items())[: _STRIDE_16_BLOCKS[family]])
+    if family == "vgg":
+        return nn.Sequential(kept), network.num_features
     kept["transition"] = nn.Sequential(
         nn.Conv2d(_out_channels(kept), TRANSITION_CHANNELS, 1, bias=False),
         nn.BatchNorm2d(TRANSITION_CHANNELS),

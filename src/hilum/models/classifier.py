@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hilum.models.inputs import BLACK
+
 
 class Classifier(nn.Module, ABC):
     """Films to logits; `sigmoid(logits)` is the probability of each finding.
@@ -13,7 +15,10 @@ class Classifier(nn.Module, ABC):
     Attributes:
         findings: Names of the outputs, in order.
         input_hw: Height and width of the input it was made for, in px.
+        black: What a black film is to it, a value a channel.
     """
+
+    black: tuple[float, ...] = BLACK
 
     def __init__(self, findings: tuple[str, ...], input_hw: tuple[int, int]) -> None:
         super().__init__()
@@ -63,10 +68,25 @@ class LastMapClassifier(Classifier):
         return self.logits_from(self.activations(images), metadata)
 
 
-class AveragePooling(LastMapClassifier):
-    """Backbone, average over the map, metadata if any, one linear layer.
+class OwnMaps(ABC):
+    """A model that makes maps by itself, on its way to the logits."""
 
-    Source: the head of ResNet and DenseNet, as CheXNet (Rajpurkar et al. 2017, arXiv:1711.05225) keeps it.
+    @abstractmethod
+    def own_maps(
+        self, images: Float[Tensor, "n 3 h w"], metadata: Float[Tensor, "n 3"] | None = None
+    ) -> Float[Tensor, "n f u v"]:
+        """A raw map of every finding, over the whole input."""
+
+
+class PoolingClassifier(LastMapClassifier):
+    """Backbone, each channel of the last map pooled to a number, metadata if any, one linear layer.
+
+    Args:
+        backbone: Blocks from stem to end.
+        n_channels: Of its last map.
+        findings: Outputs, in order.
+        input_hw: Height and width of the input, in px.
+        n_metadata: Numbers that join the pooled map.
     """
 
     def __init__(
@@ -81,6 +101,10 @@ class AveragePooling(LastMapClassifier):
         self.backbone = backbone
         self.n_metadata = n_metadata
         self.head = nn.Linear(n_channels + n_metadata, len(findings))
+
+    @abstractmethod
+    def pooled(self, activations: Float[Tensor, "n d u v"]) -> Float[Tensor, "n d"]:
+        """One number a channel."""
 
     @property
     def blocks(self) -> list[nn.Module]:
@@ -104,10 +128,21 @@ class AveragePooling(LastMapClassifier):
     def logits_from(
         self, activations: Float[Tensor, "n d u v"], metadata: Float[Tensor, "n 3"] | None = None
     ) -> Float[Tensor, "n f"]:
-        """Average over the map, then the linear layer."""
-        pooled = activations.mean(dim=(2, 3))
+        """The pooled map, then the linear layer."""
+        pooled = self.pooled(activations)
         if self.n_metadata:
             if metadata is None:
                 raise ValueError("this model was made with view, age and sex; pass metadata")
             pooled = torch.cat([pooled, metadata.to(pooled)], dim=1)
         return self.head(pooled)
+
+
+class AveragePooling(PoolingClassifier):
+    """The average of each channel.
+
+    Source: the head of ResNet and DenseNet, as CheXNet (Rajpurkar et al. 2017, arXiv:1711.05225) keeps it.
+    """
+
+    def pooled(self, activations: Float[Tensor, "n d u v"]) -> Float[Tensor, "n d"]:
+        """The mean over the map."""
+        return activations.mean(dim=(2, 3))

@@ -1,6 +1,7 @@
 """The explaining stage: weights and films -> `probabilities.csv` and raw heatmaps, part by part."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +34,8 @@ def explain(
 ) -> None:
     """Reads every validation and test film once; parts that are there already are not made again.
 
-    Heatmaps are kept of the (film, finding) pairs that have a reference box, or of all findings of
-    every test film.
+    Heatmaps are made of the (film, finding) pairs that have a reference box, or of all findings of
+    every test film. Films of a chunk that want the same findings share a pass.
 
     Raises:
         RunError: There are no weights yet.
@@ -48,25 +49,32 @@ def explain(
     wanted = _pairs(cohort, all_findings)
     pairs = [wanted[np.isin(wanted[:, 0], part)] for part in parts]
     metadata = metadata_from(cohort, scaling)
-    demand_space(folder.path, len(wanted) * len(methods) * _map_bytes(model, geometry.input_hw))
     _drop_parts_of_other_weights(folder)
+
+    def read(films: np.ndarray, columns: tuple[int, ...]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        batch = pixels.store.batch(pixels.rows[films])
+        names = [cohort.findings[column] for column in columns]
+        return pipeline.explain(model, batch, geometry, methods if names else (), metadata[films], names)
+
     for number, part in enumerate(parts):
         targets = [part_path(folder, method, number) for method in methods]
         likely_path = folder.probability_part(number)
         if not (_holds(likely_path, len(part)) and all(_holds(path, len(pairs[number])) for path in targets)):
-            probabilities, maps = [], {method: [] for method in methods}
-            for start in range(0, len(part), CHUNK):
-                inside = part[start : start + CHUNK]
-                batch = pixels.store.batch(pixels.rows[inside])
-                likely, made = pipeline.explain(model, batch, geometry, methods, metadata[inside])
-                probabilities.append(likely)
-                film, finding = _places(pairs[number], inside)
-                for method in methods:
-                    maps[method].append(made[method][film, finding])
-                progress(number * PART + start + len(inside), len(rows))
+            likely, maps = np.zeros((len(part), len(cohort.findings)), np.float32), {}
+            n_left, n_read = sum(map(len, pairs[number:])), 0
+            for inside, columns in _groups(part, pairs[number]):
+                likely[inside], made = read(part[inside], columns)
+                if made and not maps:
+                    demand_space(folder.path, n_left * sum(each[0, 0].nbytes for each in made.values()))
+                    maps = {method: _empty(each, len(pairs[number])) for method, each in made.items()}
+                place = np.searchsorted(pairs[number][:, 0], part[inside])[:, None] + np.arange(len(columns))
+                for method, each in made.items():
+                    maps[method][place] = each
+                n_read += len(inside)
+                progress(number * PART + n_read, len(rows))
             for method, target in zip(methods, targets, strict=True):
-                write_array(target, np.concatenate(maps[method]))
-            write_array(likely_path, np.concatenate(probabilities))
+                write_array(target, maps.get(method, np.zeros((0, 1, 1), np.float32)))
+            write_array(likely_path, likely)
         progress(min((number + 1) * PART, len(rows)), len(rows))
     affine = input_to_frame(geometry, pixels.store.film_hw[pixels.rows], cohort.frame_hw)
     for method in methods:
@@ -98,22 +106,16 @@ def _pairs(cohort: Cohort, all_findings: bool) -> np.ndarray:
     return np.unique(boxed[np.isin(boxed[:, 0], test)], axis=0)
 
 
-def _places(pairs: np.ndarray, films: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Place within the chunk, and finding, of the pairs whose film is in it."""
-    order = np.argsort(films)
-    place = np.searchsorted(films, pairs[:, 0], sorter=order).clip(max=len(films) - 1)
-    place = order[place]
-    inside = films[place] == pairs[:, 0]
-    return place[inside], pairs[inside, 1]
+def _groups(part: np.ndarray, pairs: np.ndarray) -> Iterator[tuple[np.ndarray, tuple[int, ...]]]:
+    """Places within the part of films that want the same findings, at most `CHUNK` at once, and these."""
+    wants = [tuple(pairs[pairs[:, 0] == film, 1].tolist()) for film in part]
+    for columns in sorted(set(wants)):
+        same = np.array([place for place, wanted in enumerate(wants) if wanted == columns])
+        yield from ((same[start : start + CHUNK], columns) for start in range(0, len(same), CHUNK))
 
 
-def _map_bytes(model: models.Classifier, input_hw: tuple[int, int]) -> int:
-    """Bytes of one map, from an empty film."""
-    if not isinstance(model, models.LastMapClassifier):
-        return 4 * input_hw[0] * input_hw[1]
-    empty = torch.zeros(1, 3, *input_hw, device=next(model.parameters()).device)
-    with torch.inference_mode():
-        return 4 * model.activations(empty)[0, 0].numel()
+def _empty(made: np.ndarray, n_maps: int) -> np.ndarray:
+    return np.zeros((n_maps, *made.shape[2:]), np.float32)
 
 
 def _write_probabilities(folder: RunFolder, cohort: Cohort, rows: np.ndarray, n_parts: int) -> None:

@@ -7,14 +7,12 @@ import torch
 
 from hilum import models
 from hilum.data import Cohort
-from hilum.data.metadata import fit_scaling, metadata_from
+from hilum.data.metadata import N_METADATA, fit_scaling, metadata_from
 from hilum.data.store import Progress, silent
 from hilum.errors import RecipeError
-from hilum.explain import METHODS
+from hilum.explain import logits_and_heatmaps
 from hilum.files import write_text
 from hilum.lookup import pick
-from hilum.models import MODELS
-from hilum.models.backbones import backbone_from
 from hilum.recipe import Recipe
 from hilum.study.folder import RunFolder
 from hilum.study.opening import Films, Pixels
@@ -30,14 +28,19 @@ def check(recipe: Recipe) -> None:
         RecipeError: A name that does not exist.
     """
     try:
-        pick(MODELS, recipe.model.name, "model")
         pick(OPTIMISERS, recipe.training.optimiser, "optimiser")
         pick(dict.fromkeys(SCHEDULES), recipe.training.schedule, "schedule")
         pick(LOSSES, recipe.training.loss, "loss")
-        for method in recipe.explain.methods:
-            pick(METHODS, method, "heatmap method")
-        backbone_from(recipe.model.backbone, recipe.model.map_stride)
-    except ValueError as error:
+        settings = recipe.model.model_dump(exclude={"weights"})
+        input_hw = recipe.data.geometry.input_hw
+        model = models.build(**settings, findings=("Effusion",), input_hw=input_hw).eval()
+        logits_and_heatmaps(  # no film, so that a method which this model cannot have says so now
+            model,
+            torch.zeros(0, 3, *input_hw),
+            recipe.explain.methods,
+            metadata=torch.zeros(0, N_METADATA) if recipe.model.metadata else None,
+        )
+    except (ValueError, TypeError) as error:
         raise RecipeError(f"recipe {recipe.report.title!r}: {error}") from error
 
 

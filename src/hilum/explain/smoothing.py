@@ -1,0 +1,102 @@
+"""Two ways to smooth a map: the mean over altered films, and the main direction of the weighted channels."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from hilum.explain.cam import Weights, channel_sum
+from hilum.explain.capture import Captured, capture
+from hilum.explain.eigen import first_projection
+
+AT_ONCE = 16
+"""Altered films a forward pass, at most, unless one of each is more."""
+
+FACTORS = (0.9, 1.0, 1.1)
+
+Maps = Callable[[Captured, Tensor], Tensor]
+
+
+def augmentation(
+    maps: dict[str, Maps],
+    captured: Captured,
+    findings: Int[Tensor, " c"],
+    passes: str = "six",
+    sign: str = "relu",
+    *,
+    pre_relu: bool = False,
+) -> dict[str, Float[Tensor, "n c u v"]]:
+    """The mean of the maps of altered films, each turned back and scaled to [0, 1] first.
+
+    Films are flipped left to right or not, and normalised values multiplied by 0.9, 1 and 1.1. The scale is
+    that of the map enlarged to the input, so that the mean of the small maps, enlarged, is the mean of the
+    enlarged ones.
+
+    Source: Gascoigne-Burns and Katsigiannis 2021, section II-D, by way of pytorch-grad-cam, whose six passes
+    these are; "three_flipped" is the section read to the letter: all copies flipped.
+
+    Args:
+        maps: Functions that make the maps to be smoothed, by name; all share the passes.
+        captured: The films as they are.
+        findings: Columns wanted.
+        passes: "six" copies or "three_flipped".
+        sign: "relu" makes negative evidence 0 before a pass is scaled, "signed" keeps its rank.
+        pre_relu: Whether a map is made from the last feature map before its ReLU.
+    """
+    flips = (False, True) if passes == "six" else (True,)
+    copies = [(flip, factor) for flip in flips for factor in FACTORS]
+    n = len(captured.images)
+    together = max(1, min(len(copies), AT_ONCE // max(n, 1)))
+    sums: dict[str, Tensor] = {}
+    for first in range(0, len(copies), together):
+        inside = copies[first : first + together]
+        altered = [(captured.images.flip(3) if flip else captured.images) * factor for flip, factor in inside]
+        metadata = None if captured.metadata is None else captured.metadata.repeat(len(inside), 1)
+        again = capture(captured.model, torch.cat(altered), metadata, pre_relu=pre_relu, seed=captured.seed)
+        for name, make in maps.items():
+            made = make(again, findings)
+            made = _unit(made if sign == "signed" else made.relu(), captured.images.shape[2:])
+            for (flip, _), each in zip(inside, made.split(n) if n else [made] * len(inside), strict=True):
+                turned = each.flip(3) if flip else each
+                sums[name] = sums[name] + turned if name in sums else turned
+    return {name: total / len(copies) for name, total in sums.items()}
+
+
+def eigen_weighted(activations: Float[Tensor, "n d u v"], weights: Weights) -> Float[Tensor, "n c u v"]:
+    """The first principal component of the positions, over the weighted channels weight_k A_k.
+
+    Its sign is that of the map it replaces, sum_k weight_k A_k.
+
+    Source: Gascoigne-Burns and Katsigiannis 2021, section II-D, by way of pytorch-grad-cam.
+    """
+    made = channel_sum(activations, weights)
+    weights = weights.expand(len(activations), *weights.shape[1:])
+    for film, A in enumerate(activations):
+        weighted = weights[film] * A
+        centred = weighted - weighted.mean(dim=(2, 3), keepdim=True)
+        made[film] = first_projection(centred, weighted)
+    return made
+
+
+def map_rank1(maps: Float[Tensor, "n c u v"]) -> Float[Tensor, "n c u v"]:
+    """The part of each map that one row times one column can hold: its leading singular triple.
+
+    Source: Gascoigne-Burns and Katsigiannis 2021, section II-D, read to the letter.
+    """
+    if not maps.numel():
+        return maps
+    U, S, Vh = torch.linalg.svd(maps.double(), full_matrices=False)
+    return (U[..., :1] * S[..., None, :1] @ Vh[..., :1, :]).to(maps.dtype)
+
+
+def _unit(maps: Float[Tensor, "n c u v"], input_hw: tuple[int, ...]) -> Float[Tensor, "n c u v"]:
+    """Scaled by the range that each map has when enlarged to the input."""
+    if not maps.numel():
+        return maps
+    large = maps
+    if maps.shape[2:] != input_hw:
+        large = interpolate(maps, input_hw, mode="bilinear", align_corners=False)
+    low, high = large.amin(dim=(2, 3), keepdim=True), large.amax(dim=(2, 3), keepdim=True)
+    return (maps - low) / (high - low + 1e-7)
