@@ -1,12 +1,13 @@
 import dataclasses
+from pathlib import Path
 
 import jaxtyping
 import numpy as np
 import pytest
 
 from hilum.boxes import BoxTable, no_boxes
-from hilum.data import Cohort
-from hilum.errors import SplitError
+from hilum.data import Cohort, with_films
+from hilum.errors import DataError, SplitError
 
 FINDINGS = ("Mass", "Effusion")
 
@@ -38,6 +39,13 @@ def test_columns() -> None:
     assert [cohort.side(name).tolist() for name in ("train", "val", "test")] == [[0, 1], [2], [3, 4]]
     with pytest.raises(ValueError, match="unknown side 'valid' of a split; known: train, val, test"):
         cohort.side("valid")
+
+
+def test_work_on_films_needs_one() -> None:
+    cohort = _cohort()
+    assert with_films(cohort, Path("data")) is cohort
+    with pytest.raises(DataError, match="data: none of the 5 films of the table is in it or below it"):
+        with_films(_cohort(paths=np.full(5, "")), Path("data"))
 
 
 @pytest.mark.parametrize("name", ["paths", "labels", "patient", "view", "age", "sex", "split"])

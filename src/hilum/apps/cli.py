@@ -252,13 +252,13 @@ def store(
 
 
 def _cohort(folder: Path, dataset: str) -> "Cohort":
-    from hilum.data import dataset_from, dataset_in
+    from hilum.data import dataset_from, dataset_in, with_films
 
     try:
         load = dataset_from(dataset_in(folder) if dataset == AUTO else dataset)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    return load(folder)
+    return with_films(load(folder), folder)
 
 
 def _stage(name: str, run: Path, *, quiet: bool, all_findings: bool = False) -> int:

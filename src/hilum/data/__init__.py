@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hilum.data import chestxray14, chexpert, manifest, rsna
-from hilum.data.cohort import Cohort
+from hilum.data.cohort import Cohort, with_films
 from hilum.errors import DataError
 from hilum.lookup import call
 
@@ -24,7 +24,7 @@ MARKS = {
 }
 """The tables by which each reader's layout is known."""
 
-__all__ = ["DATASETS", "MARKS", "Cohort", "dataset_from", "dataset_in"]
+__all__ = ["DATASETS", "MARKS", "Cohort", "dataset_from", "dataset_in", "with_films"]
 
 
 def dataset_in(folder: Path) -> str:

@@ -40,7 +40,7 @@ def load(folder: Path, normal: Literal["", "no_finding"] = "") -> Cohort:
 
     Raises:
         TableError: A table is missing, lacks a column, or has a row that makes no sense.
-        DataError: No film of the table is on disk.
+        DataError: No such folder.
     """
     findings = _LABELLED if normal else CHESTXRAY14
     if not folder.is_dir():
@@ -57,8 +57,6 @@ def load(folder: Path, normal: Literal["", "no_finding"] = "") -> Cohort:
     has_boxes, phantom = boxes_path.is_file(), folder / "phantom.json"
     split = _official_split(folder, row_of)
     path_of, chosen = files_below(folder, row_of, _BESIDE)
-    if not path_of:
-        raise DataError(f"{folder}: none of the {len(row_of)} films of the table is in it or below it")
     read = [
         table,
         *(folder / name for name in LISTS.values()),

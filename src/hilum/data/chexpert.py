@@ -58,7 +58,7 @@ def load(folder: Path, uncertain: Uncertain = "ones") -> Cohort:
     Raises:
         ValueError: No such reading of uncertain labels.
         TableError: A table is missing, lacks a column, or has a row that makes no sense.
-        DataError: No frontal film of the tables is on disk.
+        DataError: No such folder.
     """
     meaning = cell_meanings(uncertain, 0.0)
     if not folder.is_dir():
@@ -72,8 +72,6 @@ def load(folder: Path, uncertain: Uncertain = "ones") -> Cohort:
         raise TableError(f"{tables[0]}: holds no frontal film")
     films = np.array(about["film"])
     paths = _files(folder, about["release"], about["film"])
-    if not (paths != "").any():
-        raise DataError(f"{folder}: none of the {len(films)} frontal films is there, nor {films[0]} below it")
     ages, mended = ages_from(about["Age"], films)
     sides = [SIDES[table.name] for table in tables]
     n_lateral = sum(n for *_, n in parts)

@@ -3,16 +3,28 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from hilum.boxes import BoxTable
-from hilum.errors import SplitError
+from hilum.errors import DataError, SplitError
 from hilum.files import digest
 from hilum.findings import positions
 
 SPLITS = ("train", "val", "test")
+
+
+def with_films(cohort: "Cohort", folder: Path) -> "Cohort":
+    """The cohort, for work that looks at films; its tables alone are enough to score predictions.
+
+    Raises:
+        DataError: None of its films is on disk.
+    """
+    if not cohort.on_disk.any():
+        raise DataError(f"{folder}: none of the {len(cohort):,} films of the table is in it or below it")
+    return cohort
 
 
 @dataclass(frozen=True)

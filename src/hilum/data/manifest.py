@@ -46,7 +46,7 @@ def load(folder: Path, uncertain: Uncertain = "ignore") -> Cohort:
     Raises:
         ValueError: No such reading of uncertain labels.
         TableError: A table lacks a column or has a row that makes no sense, or there are two box lists.
-        DataError: No film of the table is on disk.
+        DataError: No such folder.
     """
     meaning = cell_meanings(uncertain, math.nan)
     if not folder.is_dir():
@@ -164,8 +164,6 @@ def _films(
     refuse_repeats(films, table)
     files = [os.path.join(folder, path) for path in inner]
     paths = np.array([file if os.path.isfile(file) else "" for file in files])
-    if not (paths != "").any():
-        raise DataError(f"{folder}: none of the {len(films)} films of {TABLE} is there, nor {files[0]}")
     other = [cell for cell in about.get("view", []) if cell.upper() not in ("", "PA", "AP")]
     chosen = [f"{len(other)} films have a view other than PA or AP ({other[0]!r}): unknown"] if other else []
     return films, paths, chosen

@@ -83,8 +83,6 @@ def load(folder: Path, not_normal: NotNormal = "drop") -> Cohort:
     if not mapping:
         chosen.append(f"patients are RSNA ids, which hide repeated NIH patients: {MAPPINGS[0]} is not there")
     path_of, copies = files_below(folder, {f"{film}.dcm" for film in films})
-    if not path_of:
-        raise DataError(f"{folder}: none of the {len(films)} films of the table is in it or below it")
     paths = [path_of.get(f"{film}.dcm", "") for film in films]
     views, ages, sexes, n_unread = _headers(films, paths)
     if n_unread:

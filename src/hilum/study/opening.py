@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from hilum.data import Cohort, dataset_from
+from hilum.data import Cohort, dataset_from, with_films
 from hilum.data.splits import split_from
 from hilum.data.store import PixelStore, Progress, build, silent
 from hilum.errors import DataError, RecipeError
@@ -65,7 +65,7 @@ def open_films(data: Path, settings: DataSettings) -> Films:
         DataError: The folder cannot be used; see its kinds.
         RecipeError: The recipe's split or findings do not suit this data.
     """
-    listed = dataset_from(settings.dataset)(data)
+    listed = with_films(dataset_from(settings.dataset)(data), data)
     try:
         listed = split_from(settings.split)(listed, settings.split_seed)
         if settings.findings:
