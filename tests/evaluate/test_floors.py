@@ -89,6 +89,26 @@ def test_class_mean_box_leaves_the_patient_out() -> None:
     np.testing.assert_array_equal(hit[:19], hits(entries[:19], np.arange(19), middle))
 
 
+def test_the_mean_box_of_others_for_films_without_entries() -> None:
+    entries = np.array([[0.0, 0.0, 2.0, 2.0], [4.0, 4.0, 8.0, 8.0]])
+    boxes = floors.mean_box_of_others(
+        entries, np.array([0, 0]), np.array(["a", "b"]), np.array([0, 0, 1]), np.array(["c", "a", "c"])
+    )
+    np.testing.assert_array_equal(boxes, [[2, 2, 5, 5], [4, 4, 8, 8], [np.nan] * 4])
+
+
+def test_others_are_of_the_finding_of_another_patient_and_equally_likely() -> None:
+    finding, patient = np.array([0, 1, 0, 0, 1, 0]), np.array(["a", "a", "b", "a", "a", "c"])
+    rng = np.random.default_rng(0)
+    drawn = np.stack([floors.of_others(finding, patient, rng) for _ in range(3000)])
+    assert set(drawn[:, 1]) == set(drawn[:, 4]) == {-1}
+    for row, allowed in ((0, [2, 5]), (2, [0, 3, 5]), (3, [2, 5]), (5, [0, 2, 3])):
+        share = np.bincount(drawn[:, row], minlength=6) / 3000
+        np.testing.assert_allclose(share[allowed], 1 / len(allowed), atol=0.03)
+        assert share[allowed].sum() == pytest.approx(1.0)
+    assert len(floors.of_others(finding[:0], patient[:0], rng)) == 0
+
+
 def test_shuffled_uses_the_other_patients_maps_once_each() -> None:
     one, other, third = [0.0, 0.0, 10.0, 10.0], [0.0, 0.0, 5.0, 10.0], [50.0, 50.0, 60.0, 60.0]
     image, finding = np.array([0, 0, 1, 2, 3]), np.array([0, 0, 0, 0, 1])
@@ -105,6 +125,24 @@ def test_shuffled_uses_the_other_patients_maps_once_each() -> None:
     row, xy = np.array([0, 2, 2, 3]), np.array([[3.0, 3.0], [3.0, 3.0], [55.0, 55.0], [9.0, 9.0]])
     pointed = floors.shuffled_hits(reference, row, xy, patient)
     np.testing.assert_allclose(pointed, [0.5, 0.5, (1.0 + 0.0) / 2, 0.5, np.nan])
+
+
+def test_a_cohort_s_scale_is_that_of_the_noise() -> None:
+    rule = BoxRule("fraction(0.7)", "all", "input", scale="cohort")
+    maps = np.stack([floors.centre_map((7, 7))[0], 0.5 * floors.centre_map((7, 7))[0]])
+    row, _, peak = floors.blind_boxes(maps, DOUBLE[None], (32, 32), rule, FRAME)
+    assert row.tolist() == [0]  # half as high on the scale of both
+    assert 0.9 < peak[0] <= 1.0  # no pixel lies on the node in the middle
+    assert len(floors.blind_boxes(0 * maps, DOUBLE[None], (32, 32), rule, FRAME)[0]) == 0
+
+
+def test_a_gate_shuts_out_the_floors_of_its_films() -> None:
+    table, gated = np.ones((3, 2)), BoxRule(gate=0.5)
+    assert floors.behind_gate(table, BoxRule(), None) is table
+    shut = floors.behind_gate(table, gated, np.array([0.4, 0.5, 0.6]))
+    assert shut.tolist() == [[0, 0], [1, 1], [1, 1]]
+    with pytest.raises(ValueError, match=r"rule 'dynamic\(87.5\)\+largest\+gate\(0.5\)' has a gate"):
+        floors.behind_gate(table, gated, None)
 
 
 def test_nothing_has_no_floor() -> None:

@@ -8,6 +8,7 @@ from hilum.boxes import BoxTable, no_boxes
 from hilum.evaluate import METRICS
 from hilum.evaluate.localization import best_overlaps, hits
 from hilum.evaluate.localization_score import localization_scores
+from hilum.evaluate.pixelwise import map_auprc, union_masks
 from hilum.evaluate.protocol import NOT_APPLICABLE, Protocol, json_from
 from hilum.localize import BoxRule, boxes_from, peaks_from
 
@@ -40,7 +41,7 @@ def _maps(cohort) -> tuple[np.ndarray, np.ndarray]:
     return maps, np.tile(np.array([[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]]), (n, 1, 1))
 
 
-def _scores(cohort, entry_maps, affine, predicted, *, rules=RULES, n_draws: int = 60):
+def _scores(cohort, entry_maps, affine, predicted, *, rules=RULES, n_draws: int = 60, pixels: bool = False):
     return localization_scores(
         cohort,
         entry_maps,
@@ -52,6 +53,7 @@ def _scores(cohort, entry_maps, affine, predicted, *, rules=RULES, n_draws: int 
         protocol=PROTOCOL,
         n_draws=n_draws,
         rng=np.random.default_rng(0),
+        pixels=pixels,
     )
 
 
@@ -97,7 +99,7 @@ def test_hit_rate_stands_once(system) -> None:
 
 def test_every_metric_at_every_t(system) -> None:
     whole = [s for s in _scores(*system) if s.stratum is None]
-    of_boxes = [name for name in METRICS if name not in ("auroc", "average_precision", "hit_rate")]
+    of_boxes = ("t_iou", "t_iobb", "mean_iou_micro", "mean_iou_macro")
     expected = {("hit_rate", None, None)} | {
         (name, at, rule.name) for name in of_boxes for at in METRICS[name].at or (None,) for rule in RULES
     }
@@ -105,6 +107,34 @@ def test_every_metric_at_every_t(system) -> None:
     assert len(whole) == 3 * len(expected) == 3 * (1 + 2 * 14)  # two findings and their mean
     assert all(s.low <= s.value <= s.high for s in whole)
     assert {s.method for s in whole} == {"cam"}
+
+
+def test_pixels_stand_once_where_they_are_wanted(system) -> None:
+    cohort, entry_maps, affine, _ = system
+    before, scores = _scores(*system), _scores(*system, pixels=True)
+    assert [s.value for s in scores[: len(before)]] == [s.value for s in before]
+    mine = [s for s in scores if s.metric == "localization_utility"]
+    assert len(mine) == len(scores) - len(before) == 3
+    reference = cohort.reference
+    of_pair = {}
+    for entry, pair in enumerate(zip(reference.image.tolist(), reference.finding.tolist(), strict=True)):
+        of_pair.setdefault(pair, []).append(entry)
+    assert len(of_pair) < 40  # some film has two boxes of a finding
+    values = {0: [], 1: []}
+    for (_, finding), entries in of_pair.items():
+        boxes = reference.xyxy[entries]
+        masks = union_masks(boxes, np.zeros(len(entries), int), affine[entries[:1]], INPUT_HW, INPUT_HW)
+        values[finding].append(map_auprc(entry_maps[entries[:1]], masks)[0])
+    for finding, name in enumerate(("Mass", "Nodule")):
+        score = _one(mine, "localization_utility", None, name, None)
+        expected = np.nan_to_num(values[finding])  # a box that fills half of no pixel counts as 0
+        assert (score.value, score.n) == (pytest.approx(expected.mean()), len(expected))
+    mean = _one(mine, "localization_utility", None, None, None)
+    assert mean.value == pytest.approx(np.mean([np.nan_to_num(v).mean() for v in values.values()]))
+    assert mean.low < mean.value < mean.high
+    assert np.isfinite(list(mean.floors.values())).all()
+    assert (mean.protocol.boxes, mean.protocol.map_size) == ("union as a mask", "input")
+    assert mean.protocol.threshold_chosen == NOT_APPLICABLE
 
 
 def test_floors_stand_beside(system) -> None:
@@ -130,6 +160,7 @@ def test_strata_are_means_of_their_entries(system) -> None:
     macro = (success[women & mass].mean() + success[women & ~mass].mean()) / 2
     score = _one(strata, "t_iou", 0.1, None, stratum="sex=F")
     assert (score.value, score.n) == (pytest.approx(macro), women.sum())
+    assert {s.stratum for s in strata} >= {"age<40", "age 40-60", "age>=60", "view=AP", "size<1%"}
     sizes = [s.n for s in strata if s.metric == "hit_rate" and s.stratum.startswith("size")]
     assert sum(sizes) == 40
 
@@ -167,6 +198,27 @@ def test_without_boxes_all_successes_are_zero(system) -> None:
     assert of_boxes
     assert all((s.value, s.low, s.high, s.floors["shuffled"]) == (0.0, 0.0, 0.0, 0.0) for s in of_boxes)
     assert all(s.floor > 0 for s in of_boxes if s.metric.startswith("mean_iou"))
+
+
+def test_a_gate_holds_for_the_floors_too(system) -> None:
+    cohort, entry_maps, affine, _ = system
+    rule = dataclasses.replace(RULES[0], gate=0.5)
+    probability = np.where(cohort.reference.finding == 0, 0.9, 0.1)
+    settings = {"input_hw": INPUT_HW, "method": "cam", "rules": (rule,), "protocol": PROTOCOL, "n_draws": 20}
+    predicted = {rule.name: cohort.reference}
+    scores = localization_scores(
+        *(cohort, entry_maps, affine, predicted),
+        **settings,
+        rng=np.random.default_rng(0),
+        entry_probability=probability,
+    )
+    through = _one(scores, "mean_iou_macro", None, "Mass", rule).floors
+    shut = _one(scores, "mean_iou_macro", None, "Nodule", rule).floors
+    assert min(through.values()) > 0.0 == max(shut.values())
+    with pytest.raises(ValueError, match="has a gate; give the probability of each entry's film"):
+        localization_scores(
+            *(cohort, entry_maps, affine, predicted), **settings, rng=np.random.default_rng(0)
+        )
 
 
 def test_an_entry_without_a_map_counts_as_missed(system) -> None:

@@ -25,12 +25,16 @@ def test_films_by_sex_view_and_age(cohort_of) -> None:
     }
 
 
-def test_entries_by_size_sex_and_view(cohort_of) -> None:
+def test_entries_by_size_sex_view_and_age(cohort_of) -> None:
     side = np.sqrt([0.009, 0.01, 0.049, 0.051]) * 64
     xyxy = np.stack([np.zeros(4), np.zeros(4), side, side], axis=1)
     reference = BoxTable(np.array([0, 1, 1, 2]), np.zeros(4, int), xyxy, np.full(4, np.nan))
     cohort = dataclasses.replace(
-        cohort_of(3), reference=reference, sex=np.array(["F", "M", ""]), view=np.array(["PA", "", "AP"])
+        cohort_of(3),
+        reference=reference,
+        sex=np.array(["F", "M", ""]),
+        view=np.array(["PA", "", "AP"]),
+        age=np.array([60.0, 20.0, np.nan]),
     )
     rows = {name: np.flatnonzero(mask).tolist() for name, mask in entry_strata(cohort).items()}
     assert rows == {
@@ -41,4 +45,7 @@ def test_entries_by_size_sex_and_view(cohort_of) -> None:
         "sex=M": [1, 2],
         "view=PA": [0],
         "view=AP": [3],
+        "age<40": [1, 2],
+        "age 40-60": [],
+        "age>=60": [0],
     }

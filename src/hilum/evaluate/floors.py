@@ -4,6 +4,7 @@ A floor goes through the same map size, threshold and component rule as the syst
 same columns and its means are taken in the same way.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -19,6 +20,7 @@ from hilum.evaluate.localization import (
     statistics,
 )
 from hilum.localize import BoxRule, boxes_from, peaks_from
+from hilum.localize.regions import Boxes
 
 N_NOISE = 200
 """Noise maps behind the random floor."""
@@ -49,7 +51,7 @@ def map_floor(
     rule: BoxRule,
     frame_hw: tuple[int, int],
 ) -> Float[np.ndarray, "k c"]:
-    """Statistics of each entry, averaged over maps that know nothing of its film.
+    """Statistics of each entry, averaged over maps that know nothing of its film; without the rule's gate.
 
     Args:
         maps: Laid over the network's input, one after the other.
@@ -60,10 +62,43 @@ def map_floor(
         frame_hw: Size of the reference frame.
     """
     means = np.zeros((len(entries), len(COLUMNS)))
-    for one, rows in _distinct(affine):
-        row, xyxy, _ = boxes_from(maps, np.repeat(one, len(maps), axis=0), input_hw, rule, frame_hw)
+    for one, rows in distinct(affine):
+        row, xyxy, _ = blind_boxes(maps, one, input_hw, rule, frame_hw)
         means[rows] = statistics(*crossed_overlaps(entries[rows], xyxy, row, len(maps))).mean(axis=1)
     return means
+
+
+def blind_boxes(
+    maps: Float32[np.ndarray, "u h w"],
+    affine: Float[np.ndarray, "1 2 3"],
+    input_hw: tuple[int, int],
+    rule: BoxRule,
+    frame_hw: tuple[int, int],
+) -> Boxes:
+    """Boxes of maps that belong to no film, all placed by one affine.
+
+    A gate is left open, for it asks for the film's probability. A cohort's scale is that of these maps, from
+    0 to their greatest value: the system's own range is in another unit.
+    """
+    greatest = max(float(maps.max(initial=0.0)), 0.0)
+    ranges = np.tile([0.0, greatest], (len(maps), 1))
+    opened = dataclasses.replace(rule, gate=None)
+    return boxes_from(maps, np.repeat(affine, len(maps), axis=0), input_hw, opened, frame_hw, ranges=ranges)
+
+
+def behind_gate(
+    table: Float[np.ndarray, "k c"], rule: BoxRule, probability: Float[np.ndarray, " k"] | None
+) -> Float[np.ndarray, "k c"]:
+    """The statistics of a floor, 0 for an entry whose film the rule's gate shuts out, as for the system.
+
+    Raises:
+        ValueError: The rule has a gate and the probabilities are not given.
+    """
+    if rule.gate is None:
+        return table
+    if probability is None:
+        raise ValueError(f"rule {rule.name!r} has a gate; give the probability of each entry's film")
+    return np.where((probability >= rule.gate)[:, None], table, 0.0)
 
 
 def map_floor_hits(
@@ -75,7 +110,7 @@ def map_floor_hits(
 ) -> Float[np.ndarray, " k"]:
     """Hit rate of each entry, averaged over maps that know nothing of its film; arguments as `map_floor`."""
     means = np.zeros(len(entries))
-    for one, rows in _distinct(affine):
+    for one, rows in distinct(affine):
         row, xy = peaks_from(maps, np.repeat(one, len(maps), axis=0), input_hw, frame_hw)
         means[rows] = crossed_hits(entries[rows], row, xy, len(maps)).mean(axis=1)
     return means
@@ -99,13 +134,49 @@ def class_mean_box(
         >>> class_mean_box(boxes, np.zeros(3, int), np.array(["a", "b", "a"])).tolist()[:2]
         [[4.0, 4.0, 8.0, 8.0], [4.5, 4.5, 6.0, 6.0]]
     """
-    _, who = np.unique(patient, return_inverse=True)
+    return mean_box_of_others(entries, finding, patient, finding, patient)
+
+
+def mean_box_of_others(
+    entries: Float[np.ndarray, "k 4"],
+    finding: Int[np.ndarray, " k"],
+    patient: Shaped[np.ndarray, " k"],
+    wanted_finding: Int[np.ndarray, " m"],
+    wanted_patient: Shaped[np.ndarray, " m"],
+) -> Float[np.ndarray, "m 4"]:
+    """For each wanted finding and patient the mean entry of that finding of all other patients, or NaN."""
+    n_findings = 1 + max(int(finding.max(initial=-1)), int(wanted_finding.max(initial=-1)))
+    names, who = np.unique(np.concatenate([patient, wanted_patient]), return_inverse=True)
     rows = np.concatenate([entries, np.ones((len(entries), 1))], axis=1)
-    sums = np.zeros((int(finding.max(initial=-1)) + 1, int(who.max(initial=-1)) + 1, 5))
-    np.add.at(sums, (finding, who), rows)
-    others = sums.sum(axis=1)[finding] - sums[finding, who]
+    sums = np.zeros((n_findings, len(names), 5))
+    np.add.at(sums, (finding, who[: len(entries)]), rows)
+    others = sums.sum(axis=1)[wanted_finding] - sums[wanted_finding, who[len(entries) :]]
     count = others[:, 4:]
-    return np.divide(others[:, :4], count, out=np.full((len(entries), 4), np.nan), where=count > 0)
+    return np.divide(others[:, :4], count, out=np.full((len(others), 4), np.nan), where=count > 0)
+
+
+def of_others(
+    finding: Int[np.ndarray, " k"], patient: Shaped[np.ndarray, " k"], rng: np.random.Generator
+) -> Int[np.ndarray, " k"]:
+    """For each row one of the rows of its finding that belong to other patients, all equally likely.
+
+    Returns:
+        -1 where there is none.
+    """
+    _, who = np.unique(patient, return_inverse=True)
+    order = np.lexsort((who, finding))
+    f, w = finding[order], who[order]
+    start = np.searchsorted(f, f, "left")
+    size = np.searchsorted(f, f, "right") - start
+    key = f * (int(who.max(initial=0)) + 1) + w
+    own = np.searchsorted(key, key, "left") - start
+    n_own = np.searchsorted(key, key, "right") - np.searchsorted(key, key, "left")
+    some = size > n_own
+    step = rng.integers(0, np.where(some, size - n_own, 1))
+    step += np.where(step >= own, n_own, 0)
+    chosen = np.full(len(finding), -1)
+    chosen[order[some]] = order[start[some] + step[some]]
+    return chosen
 
 
 def box_floor(
@@ -185,8 +256,8 @@ def _over_other_patients(
     return means
 
 
-def _distinct(affine: Float[np.ndarray, "k 2 3"]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def distinct(affine: Float[np.ndarray, "k 2 3"]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Each distinct affine, with the rows that have it."""
-    distinct, place = np.unique(affine.reshape(-1, 6), axis=0, return_inverse=True)
-    for one, flat in enumerate(distinct):
+    several, place = np.unique(affine.reshape(-1, 6), axis=0, return_inverse=True)
+    for one, flat in enumerate(several):
         yield flat.reshape(1, 2, 3), np.flatnonzero(place.ravel() == one)

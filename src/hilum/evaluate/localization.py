@@ -48,7 +48,18 @@ def best_overlaps(
 def matches(reference: BoxTable, predicted: BoxTable) -> tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"]]:
     """Every pair of a reference row and a predicted row that share film and finding."""
     n_findings = 1 + max((int(t.finding.max()) for t in (reference, predicted) if len(t)), default=0)
-    wanted, there = (t.image * n_findings + t.finding for t in (reference, predicted))
+    return joined(*(table.image * n_findings + table.finding for table in (reference, predicted)))
+
+
+def joined(
+    wanted: Int[np.ndarray, " k"], there: Int[np.ndarray, " n"]
+) -> tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"]]:
+    """Every pair of places of equal keys, those of the first table in order.
+
+    Example:
+        >>> [places.tolist() for places in joined(np.array([7, 5]), np.array([5, 7, 7]))]
+        [[0, 0, 1], [1, 2, 0]]
+    """
     order = np.argsort(there, kind="stable")
     first = np.searchsorted(there[order], wanted, "left")
     count = np.searchsorted(there[order], wanted, "right") - first

@@ -12,6 +12,8 @@ from hilum.data.cohort import Cohort
 from hilum.evaluate import floors
 from hilum.evaluate.bootstrap import mean_draws
 from hilum.evaluate.localization import COLUMNS, best_overlaps, hits, statistics
+from hilum.evaluate.pixelwise import map_auprc, union_masks
+from hilum.evaluate.pixelwise_floors import pixel_floors
 from hilum.evaluate.protocol import NOT_APPLICABLE, Protocol, Score
 from hilum.evaluate.strata import entry_strata
 from hilum.evaluate.summary import mean_first, scores_from, several_patients, template
@@ -24,10 +26,11 @@ STRATIFIED = (("t_iou", 0.1), ("hit_rate", None))
 
 
 @dataclass(frozen=True)
-class _Table:
+class EntryTable:
     """Statistics of every entry under one rule, for the system and for each floor.
 
     Attributes:
+        entry: Reference entry of each row; a table may leave entries out, and hold one more than once.
         columns: Metric and T of each column.
         values: One row an entry.
         floors: The same for each floor, the random one first.
@@ -35,13 +38,14 @@ class _Table:
         protocol: How these numbers came about.
     """
 
+    entry: Int[np.ndarray, " k"]
     columns: tuple[tuple[str, float | None], ...]
     values: Float[np.ndarray, "k c"]
     floors: Mapping[str, Float[np.ndarray, "k c"]]
     box_rule: str | None
     protocol: Protocol
 
-    def part(self, columns: Sequence[tuple[str, float | None]]) -> "_Table":
+    def part(self, columns: Sequence[tuple[str, float | None]]) -> "EntryTable":
         """The named columns that are there."""
         at = [place for place, column in enumerate(self.columns) if column in columns]
         chosen = tuple(self.columns[place] for place in at)
@@ -61,6 +65,8 @@ def localization_scores(
     protocol: Protocol,
     n_draws: int,
     rng: np.random.Generator,
+    pixels: bool = False,
+    entry_probability: Float[np.ndarray, " k"] | None = None,
 ) -> list[Score]:
     """Every localisation metric for each finding and its mean, with floors; two of them by stratum.
 
@@ -77,12 +83,15 @@ def localization_scores(
         protocol: What is known of films, split and weights; what concerns maps and boxes is filled in here.
         n_draws: Bootstrap draws behind each interval; all rules see the same patients.
         rng: Source of the noise maps and of the draws.
+        pixels: Whether to score the maps pixel by pixel too, at the size of the network's input.
+        entry_probability: Of each entry's finding on its film; needed where a rule has a gate.
 
     Returns:
-        No score for a cohort without entries. The hit rate stands once, without a rule.
+        No score for a cohort without entries. Hit rate and map AUPRC stand once, without a rule.
 
     Raises:
-        ValueError: The maps do not match the entries, or a rule has no boxes in `predicted`.
+        ValueError: The maps do not match the entries, a rule has no boxes in `predicted`, or it has a gate
+            and there are no probabilities.
     """
     if len(entry_maps) != len(cohort.reference):
         raise ValueError(f"{len(entry_maps)} maps for {len(cohort.reference)} reference entries")
@@ -93,16 +102,20 @@ def localization_scores(
     tables = [_hit_table(cohort, entry_maps, entry_affine, input_hw, noise, protocol)]
     for rule in rules:
         boxes = pick(predicted, rule.name, "table of boxes")
-        tables.append(_box_table(cohort, boxes, entry_affine, input_hw, rule, noise, protocol))
+        table = _box_table(cohort, boxes, entry_affine, input_hw, rule, noise, protocol)
+        gated = {name: floors.behind_gate(f, rule, entry_probability) for name, f in table.floors.items()}
+        tables.append(dataclasses.replace(table, floors=gated))
+    if pixels:
+        tables.append(_pixel_table(cohort, entry_maps, entry_affine, input_hw, noise, protocol, rng))
     scores = []
     for table in tables:
-        rows = np.arange(len(cohort.reference))
-        scores += _scores(cohort, rows, table, method, None, n_draws, seed)
-        for stratum, mask in entry_strata(cohort).items():
-            rows = np.flatnonzero(mask)
+        scores += scores_of_table(cohort, np.arange(len(table.entry)), table, method, None, n_draws, seed)
+        few = table.part(STRATIFIED)
+        for stratum, mask in entry_strata(cohort).items() if few.columns else ():
+            rows = np.flatnonzero(mask[table.entry])
             if len(rows):
-                few = _scores(cohort, rows, table.part(STRATIFIED), method, stratum, n_draws, seed)
-                scores += [score for score in few if score.finding is None]
+                means = scores_of_table(cohort, rows, few, method, stratum, n_draws, seed)
+                scores += [score for score in means if score.finding is None]
     return scores
 
 
@@ -113,7 +126,7 @@ def _hit_table(
     input_hw: tuple[int, int],
     noise: np.ndarray,
     protocol: Protocol,
-) -> _Table:
+) -> EntryTable:
     reference, frame_hw = cohort.reference, cohort.frame_hw
     patient = cohort.patient[reference.image]
     there = np.flatnonzero(np.isfinite(entry_maps).all(axis=(1, 2)))
@@ -128,7 +141,8 @@ def _hit_table(
         "whole_image": np.full(len(reference), np.nan),
         "class_mean_box": floors.box_floor(reference.xyxy, mean_box)[1],
     }
-    return _Table(
+    return EntryTable(
+        entry=np.arange(len(reference)),
         columns=(("hit_rate", None),),
         values=hits(reference.xyxy, *peaks)[:, None],
         floors={name: column[:, None] for name, column in of_floors.items()},
@@ -151,13 +165,13 @@ def _box_table(
     rule: BoxRule,
     noise: np.ndarray,
     protocol: Protocol,
-) -> _Table:
+) -> EntryTable:
     reference, frame_hw = cohort.reference, cohort.frame_hw
     patient = cohort.patient[reference.image]
     centre = floors.centre_map(noise.shape[1:])
     mean_box = floors.class_mean_box(reference.xyxy, reference.finding, patient)
-    several = rule.component == "all" or len(cuts_from(rule.threshold)) > 1
-    return _Table(
+    return EntryTable(
+        entry=np.arange(len(reference)),
         columns=COLUMNS,
         values=statistics(*best_overlaps(reference, predicted)),
         floors={
@@ -168,36 +182,73 @@ def _box_table(
             "class_mean_box": floors.box_floor(reference.xyxy, mean_box)[0],
         },
         box_rule=rule.name,
+        protocol=boxed_protocol(protocol, rule),
+    )
+
+
+def _pixel_table(
+    cohort: Cohort,
+    entry_maps: np.ndarray,
+    affine: np.ndarray,
+    input_hw: tuple[int, int],
+    noise: np.ndarray,
+    protocol: Protocol,
+    rng: np.random.Generator,
+) -> EntryTable:
+    """One row a film and finding, which stands for the union of its boxes."""
+    reference, patient = cohort.reference, cohort.patient[cohort.reference.image]
+    pair = np.stack([reference.image, reference.finding])
+    _, first, row = np.unique(pair, axis=1, return_index=True, return_inverse=True)
+    masks = union_masks(reference.xyxy, row.ravel(), affine[first], input_hw, input_hw)
+    mean_box = floors.class_mean_box(reference.xyxy, reference.finding, patient)[first]
+    maps, finding, whose = entry_maps[first], reference.finding[first], patient[first]
+    of_floors = pixel_floors(maps, masks, finding, whose, noise, mean_box, affine[first], input_hw, rng)
+    return EntryTable(
+        entry=first,
+        columns=(("localization_utility", None),),
+        values=np.nan_to_num(map_auprc(maps, masks))[:, None],
+        floors={name: column[:, None] for name, column in of_floors.items()},
+        box_rule=None,
         protocol=dataclasses.replace(
             protocol,
-            boxes="any" if several else rule.component,
-            map_size=rule.map_size,
-            map_scale="signed, min-max" if rule.signed else "relu, min-max",
+            boxes="union as a mask",
+            threshold_chosen=NOT_APPLICABLE,
+            map_size="input",
+            map_scale="raw",
         ),
     )
 
 
-def _scores(
+def boxed_protocol(protocol: Protocol, rule: BoxRule) -> Protocol:
+    """The protocol with what a box rule says of boxes and maps."""
+    several = rule.component == "all" or len(cuts_from(rule.threshold)) > 1
+    return dataclasses.replace(
+        protocol,
+        boxes="any" if several else rule.component,
+        map_size=rule.map_size,
+        map_scale="signed, min-max" if rule.signed else "relu, min-max",
+    )
+
+
+def scores_of_table(
     cohort: Cohort,
     rows: Int[np.ndarray, " r"],
-    table: _Table,
+    table: EntryTable,
     method: str,
     stratum: str | None,
     n_draws: int,
     seed: int,
 ) -> Iterator[Score]:
-    """For each column the mean over findings, then each finding, from the named entries alone."""
-    if not table.columns:
-        return
-    present, finding = np.unique(cohort.reference.finding[rows], return_inverse=True)
-    # Every entry stands twice: in its finding, and in one last group of all, which gives the micro mean.
-    entry = np.tile(rows, 2)
+    """For each column the mean over findings, then each finding, from the named rows of the table alone."""
+    present, finding = np.unique(cohort.reference.finding[table.entry[rows]], return_inverse=True)
+    # Every row stands twice: in its finding, and in one last group of all, which gives the micro mean.
+    twice = np.tile(rows, 2)
     group = np.concatenate([finding, np.full(len(rows), len(present))])
-    patient = cohort.patient[cohort.reference.image[entry]]
+    patient = cohort.patient[cohort.reference.image[table.entry[twice]]]
     generator = np.random.Generator(np.random.Philox(seed))
-    draws = mean_draws(table.values[entry], group, patient, n_draws, generator)
-    values = _group_means(table.values[entry], group)
-    of_floors = {name: _group_means(floor[entry], group) for name, floor in table.floors.items()}
+    draws = mean_draws(table.values[twice], group, patient, n_draws, generator)
+    values = _group_means(table.values[twice], group)
+    of_floors = {name: _group_means(floor[twice], group) for name, floor in table.floors.items()}
     members = group[:, None] == np.arange(len(present) + 1)
     for column, (metric, at) in enumerate(table.columns):
         first = _micro_first if metric == "mean_iou_micro" else _macro_first

@@ -13,14 +13,14 @@ def film_strata(cohort: Cohort) -> dict[str, Bool[np.ndarray, " n"]]:
 
 
 def entry_strata(cohort: Cohort) -> dict[str, Bool[np.ndarray, " k"]]:
-    """Masks of reference entries by name: size of the box as a share of the film's frame, sex, view."""
+    """Masks of reference entries by name: size of the box as a share of the film's frame, sex, view, age."""
     share = area(cohort.reference.xyxy) / (cohort.frame_hw[0] * cohort.frame_hw[1])
     sizes = {
         "size<1%": share < 0.01,
         "size 1-5%": (share >= 0.01) & (share < 0.05),
         "size>=5%": share >= 0.05,
     }
-    films = {name: mask[cohort.reference.image] for name, mask in _sex_and_view(cohort).items()}
+    films = {name: mask[cohort.reference.image] for name, mask in film_strata(cohort).items()}
     return {**sizes, **films}
 
 
