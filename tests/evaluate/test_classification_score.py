@@ -7,7 +7,7 @@ import pytest
 from hilum.evaluate.calibration import expected_calibration_error, temperature_scaling
 from hilum.evaluate.classification import auroc, average_precision
 from hilum.evaluate.classification_score import classification_scores
-from hilum.evaluate.operating_point import operating_point, rates
+from hilum.evaluate.operating_point import operating_point, rate_draws, rates
 from hilum.evaluate.protocol import NOT_APPLICABLE, Protocol, json_from
 
 PROTOCOL = Protocol(films="phantoms, test list")
@@ -182,13 +182,17 @@ def test_what_validation_films_add(cohort_of) -> None:
     assert _one(scores, "ece_scaled", None).value == pytest.approx(errors.mean())
     for name in points:
         mine = [s for s in scores if s.protocol.threshold_chosen == f"{name}, validation films"]
-        values = rates(operating_point(name, *chosen_on).cut, likely, cohort.labels)
+        cut = operating_point(name, *chosen_on).cut
+        values = rates(cut, likely, cohort.labels)
+        draws = rate_draws(cut, likely, cohort.labels, cohort.patient, 60, np.random.default_rng(0))
         for row, metric, label in ((0, "sensitivity", 1), (1, "specificity", 0)):
             for column, finding in enumerate(cohort.findings):
                 score = _one(mine, metric, finding)
                 assert score.value == pytest.approx(values[row, column])
                 assert score.n == (cohort.labels[:, column] == label).sum()
                 assert score.low < score.value < score.high
+                ends = np.percentile(draws[:, row, column], (2.5, 97.5))  # the patients of the AUROC too
+                assert (score.low, score.high) == (pytest.approx(ends[0]), pytest.approx(ends[1]))
                 called = values[5, column]
                 assert score.floor == pytest.approx(called if label else 1 - called)
             assert _one(mine, metric, None).value == pytest.approx(values[row].mean())
@@ -205,7 +209,7 @@ def test_rows_without_validation_films_are_as_before(cohort_of) -> None:
     assert more["scores"][: len(rows["scores"])] == rows["scores"]
 
 
-def test_all_scores_of_the_whole_see_the_same_patients_and_leave_the_generator_alone(cohort_of) -> None:
+def test_calibration_leaves_the_generator_alone(cohort_of) -> None:
     """A generator that ranks next draws on as if nothing had been calibrated or cut."""
     cohort, states = cohort_of(100), []
     for likely in (_likely(cohort), 2 * _likely(cohort)):  # the second has no calibration

@@ -193,9 +193,9 @@ def test_the_interval_of_pooled_seeds_has_both_parts() -> None:
     """Variance of the mean of s seeds: that of patients, shared by the seeds, and spread^2 / s."""
     rng, n_seeds, n_draws = _rng(0), 5, 20_000
     values = np.array([[-2.0], [-1.0], [0.0], [1.0], [2.0]])  # variance 2.5 with s - 1 below the line
-    patients = rng.normal(0, 1.5, n_draws)
+    patients = rng.normal(0, 0.3, n_draws)
     found = pooled(values, np.broadcast_to(values[:, None] + patients[None, :, None], (5, n_draws, 1)), rng)
-    half = 1.96 * np.sqrt(1.5**2 + 2.5 / n_seeds)
+    half = 1.96 * np.sqrt(0.3**2 + 2.5 / n_seeds)
     np.testing.assert_allclose([found.low[0], found.high[0]], [-half, half], rtol=0.05)
 
 

@@ -72,6 +72,12 @@ def test_no_point_is_nan_with_a_reason(name, likely, labels, why) -> None:
     assert point.missing[0].startswith(why)
 
 
+def test_youden_weighs_both_labels_alike() -> None:
+    """The second of two positives is worth two of eight negatives called before it."""
+    labels = _column([1, 0, 0, 1, 0, 0, 0, 0, 0, 0])
+    assert operating_point("youden", _column(np.arange(10, 0, -1)), labels).cut.tolist() == [7.0]
+
+
 def test_findings_are_cut_one_by_one() -> None:
     likely, labels = np.column_stack([LIKELY, LIKELY]), np.column_stack([LABELS, [0] * 7])
     point = operating_point("youden", likely, labels.astype(float))
