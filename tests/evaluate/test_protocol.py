@@ -11,6 +11,7 @@ from hilum.evaluate.protocol import (
     Score,
     differences,
     json_from,
+    reasons_apart,
     scores_from_json,
 )
 
@@ -26,7 +27,8 @@ def _score(**changes) -> Score:
 
 def test_unknown_never_agrees() -> None:
     assert differences(FULL, FULL) == []
-    assert differences(Protocol(), Protocol()) == FIELDS
+    unstated = [name for name in FIELDS if name not in ("gate", "hit_rule")]  # these two rarely apply
+    assert differences(Protocol(), Protocol()) == unstated
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -35,6 +37,66 @@ def test_every_field_counts(name) -> None:
         assert differences(FULL, dataclasses.replace(FULL, **{name: value})) == [name]
     without = dataclasses.replace(FULL, **{name: NOT_APPLICABLE})
     assert differences(without, without) == []
+
+
+CLEAN = dataclasses.replace(FULL, contaminated="no")
+
+
+def test_what_is_compared_may_differ() -> None:
+    first = _score(protocol=CLEAN)
+    second = _score(protocol=CLEAN, method="gradcam", box_rule="dynamic(87.5)+largest", value=0.9, n=12)
+    assert reasons_apart(first, second) == reasons_apart(first, first) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reasons"),
+    [
+        ({"metric": "t_iobb"}, {}, ["metric: 't_iobb' against 't_iou'"]),
+        ({}, {"at": 0.3}, ["at: 0.1 against 0.3"]),
+        ({}, {"finding": None}, ["finding: 'Mass' against none"]),
+        ({"stratum": "sex=F"}, {}, ["stratum: 'sex=F' against none"]),
+        ({"split": "official"}, {"split": "random"}, ["split: 'official' against 'random'"]),
+        ({"split": UNKNOWN}, {}, ["split: not stated for the first"]),
+        ({}, {"split": UNKNOWN}, ["split: not stated for the second"]),
+        ({"gate": "label"}, {"gate": "score"}, ["gate: 'label' against 'score'"]),
+        (
+            {"split": UNKNOWN},
+            {"films": "another", "split": UNKNOWN},
+            ["films: 'stated' against 'another'", "split: not stated for the first and the second"],
+        ),
+        ({"contaminated": UNKNOWN}, {}, ["the first's weights may have seen the scored films: unknown"]),
+        (
+            {},
+            {"contaminated": "possibly: its split is lost"},
+            ["the second's weights may have seen the scored films: possibly: its split is lost"],
+        ),
+        (
+            {"contaminated": "possibly: a"},
+            {"contaminated": "possibly: a"},
+            ["the first's and the second's weights may have seen the scored films: possibly: a"],
+        ),
+        (
+            {"contaminated": "possibly: a"},
+            {"contaminated": UNKNOWN},
+            ["the first's and the second's weights may have seen the scored films: possibly: a; unknown"],
+        ),
+    ],
+)
+def test_every_reason_in_words(first, second, reasons) -> None:
+    scores = []
+    for changes in (first, second):
+        stated = {name: value for name, value in changes.items() if name in FIELDS}
+        others = {name: value for name, value in changes.items() if name not in FIELDS}
+        scores.append(_score(protocol=dataclasses.replace(CLEAN, **stated), **others))
+    assert reasons_apart(*scores) == reasons
+
+
+def test_a_file_from_before_a_field_was_there_reads_back_as_unknown() -> None:
+    (row,) = json_from([_score(protocol=CLEAN)])["scores"]
+    del row["protocol"]["contaminated"]
+    (back,) = scores_from_json({"scores": [row], "strata": []})
+    assert back.protocol.contaminated == UNKNOWN
+    assert len(reasons_apart(back, back)) == 1
 
 
 def test_nothing_is_an_empty_table() -> None:

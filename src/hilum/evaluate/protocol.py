@@ -31,6 +31,12 @@ class Protocol:
         map_size: Size at which the threshold was applied or the maximum sought: "input" or "frame".
         map_scale: What came before the threshold: "relu, min-max", "signed, min-max" or "raw".
         weights_data: Every set of images behind the weights, pre-training included.
+        gate: Of which films a heatmap of the finding is boxed where boxes beyond the entries count: those
+            that have the "label", those with a probability of at least 0.5 ("score"), or all ("none"). Like
+            the next field it applies only to detection.
+        hit_rule: What makes a detection a hit: "centre" inside the reference, or "iou(T)".
+        contaminated: Whether the weights may have seen the scored films: "no", or "possibly: ..." with the
+            reason; unknown counts as possibly.
     """
 
     films: str = UNKNOWN
@@ -46,6 +52,9 @@ class Protocol:
     map_size: str = UNKNOWN
     map_scale: str = UNKNOWN
     weights_data: str = UNKNOWN
+    gate: str = NOT_APPLICABLE
+    hit_rule: str = NOT_APPLICABLE
+    contaminated: str = UNKNOWN
 
 
 def differences(first: Protocol, second: Protocol) -> list[str]:
@@ -95,6 +104,47 @@ class Score:
     floors: Mapping[str, float] = field(default_factory=dict)
     stratum: str | None = None
     draws_left_out: int = 0
+
+
+def reasons_apart(first: Score, second: Score) -> list[str]:
+    """Why two scores may not stand side by side, one sentence a reason; none where they may.
+
+    What is compared may differ: heatmap method, box rule, value. What is measured, on what and how must
+    agree, and neither system may have seen the scored films, not even both.
+
+    Example:
+        >>> score = Score("auroc", None, "Mass", None, None, 0.8, 0.7, 0.9, 40, 0.5, Protocol(split="a"))
+        >>> reasons_apart(score, score)[0]
+        'films: not stated for the first and the second'
+        >>> reasons_apart(score, score)[-1]
+        "the first's and the second's weights may have seen the scored films: unknown"
+    """
+    reasons = []
+    for name in ("metric", "at", "finding", "stratum"):
+        a, b = getattr(first, name), getattr(second, name)
+        if a != b:
+            reasons.append(f"{name}: {_said(a)} against {_said(b)}")
+    for name in differences(first.protocol, second.protocol):
+        a, b = getattr(first.protocol, name), getattr(second.protocol, name)
+        silent = _which(a == UNKNOWN, b == UNKNOWN)
+        if name != "contaminated":
+            reasons.append(f"{name}: not stated for {silent}" if silent else f"{name}: {a!r} against {b!r}")
+    stains = (first.protocol.contaminated, second.protocol.contaminated)
+    seen = _which(*(stain != "no" for stain in stains), ending="'s")
+    if seen:
+        said = "; ".join(dict.fromkeys(stain for stain in stains if stain != "no"))
+        reasons.append(f"{seen} weights may have seen the scored films: {said}")
+    return reasons
+
+
+def _said(value: object) -> str:
+    return "none" if value is None else repr(value)
+
+
+def _which(first: bool, second: bool, ending: str = "") -> str:
+    return " and ".join(
+        f"the {name}{ending}" for name, is_it in (("first", first), ("second", second)) if is_it
+    )
 
 
 def json_from(scores: list[Score]) -> dict[str, list[dict[str, Any]]]:
