@@ -19,6 +19,9 @@ PROTOCOL_WORDS = {
     "map_size": "size at the threshold",
     "map_scale": "scaling before the threshold",
     "weights_data": "images behind the weights",
+    "gate": "films that get boxes",
+    "hit_rule": "a hit is",
+    "contaminated": "weights may have seen these films",
 }
 """What each field of a protocol is called in print."""
 
