@@ -7,12 +7,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
 from hilum import __version__
 from hilum.apps.ledger import ledger
+from hilum.apps.options import AUTO, Dataset, Json, Quiet, dataset_named, printed
+from hilum.apps.score import score
 from hilum.errors import HilumError, RecipeError, UsageError
 
 if TYPE_CHECKING:
@@ -31,13 +33,8 @@ app = App(
 data_app = App(name="data", help="Look at films on disk, make phantoms, decode films.")
 app.command(data_app)
 app.command(ledger)
+app.command(score)
 
-Quiet = Annotated[
-    bool, Parameter(name="--quiet", negative="", env_var="HILUM_QUIET", help="Show no progress.")
-]
-Json = Annotated[
-    bool, Parameter(name="--json", negative="", help="Print the result as JSON and nothing else.")
-]
 Changes = Annotated[
     list[str],
     Parameter(
@@ -47,14 +44,6 @@ Changes = Annotated[
     ),
 ]
 Run = Annotated[Path, Parameter(help="A run folder.")]
-AUTO = "auto"
-Dataset = Annotated[
-    str,
-    Parameter(
-        help="Layout of the folder: chestxray14, chexpert, manifest, rsna, or rsna(keep) and the like; "
-        "auto tells it by the tables there."
-    ),
-]
 Data = Annotated[Path, Parameter(env_var="HILUM_DATA", help="Folder with the tables and the films.")]
 
 
@@ -90,7 +79,7 @@ def recipes(*, json_: Json = False) -> int:
 
     found = {name: load(name).report.description for name in shipped()}
     width = max(map(len, found))
-    _print(found if json_ else "\n".join(f"{name:{width}}  {text}" for name, text in found.items()))
+    printed(found if json_ else "\n".join(f"{name:{width}}  {text}" for name, text in found.items()))
     return 0
 
 
@@ -122,15 +111,6 @@ def localize(run: Run, *, quiet: Quiet = False) -> int:
 
 
 @app.command
-def score(run: Run, *, quiet: Quiet = False, json_: Json = False) -> int:
-    """Score the probabilities and boxes of a run; loads no torch."""
-    code = _stage("score", run, quiet=quiet or json_)
-    if json_:
-        _print(json.loads((run / "scores.json").read_text(encoding="utf-8")))
-    return code
-
-
-@app.command
 def report(run: Run, *, quiet: Quiet = False, json_: Json = False) -> int:
     """Write the page and the figures of a scored run."""
     from hilum.apps.progress import Shown
@@ -158,7 +138,7 @@ def check(
     from hilum.data.census import census_from, text_from
 
     census = census_from(_cohort(folder, dataset))
-    _print(census if json_ else text_from(census))
+    printed(census if json_ else text_from(census))
     return 0
 
 
@@ -183,7 +163,7 @@ def sheet(
     if films < 1:
         raise UsageError(f"--films {films}; at least 1")
     contact_sheet(_cohort(folder, dataset), out, films=films, seed=seed)
-    _print(str(out))
+    printed(str(out))
     return 0
 
 
@@ -247,18 +227,14 @@ def store(
         built = stores.build(cohort.rows(cohort.on_disk), size, show("decode films"), fit=fit)
     if verify:
         stores.verify(built)
-    _print(str(built.folder))
+    printed(str(built.folder))
     return _failed(built.failures)
 
 
 def _cohort(folder: Path, dataset: str) -> "Cohort":
-    from hilum.data import dataset_from, dataset_in, with_films
+    from hilum.data import dataset_from, with_films
 
-    try:
-        load = dataset_from(dataset_in(folder) if dataset == AUTO else dataset)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    return with_films(load(folder), folder)
+    return with_films(dataset_from(dataset_named(folder, dataset))(folder), folder)
 
 
 def _stage(name: str, run: Path, *, quiet: bool, all_findings: bool = False) -> int:
@@ -282,9 +258,9 @@ def _told(outcome: "Outcome", *, as_json: bool) -> int:
 
     page = outcome.folder.report
     if as_json:
-        _print(json.loads(outcome.folder.scores.read_text(encoding="utf-8")))
+        printed(json.loads(outcome.folder.scores.read_text(encoding="utf-8")))
     else:
-        _print(f"{text_table(outcome.summary)}\n\nreport: {page}\nFor research, not for diagnosis.")
+        printed(f"{text_table(outcome.summary)}\n\nreport: {page}\nFor research, not for diagnosis.")
     return _failed(outcome.failures)
 
 
@@ -295,10 +271,6 @@ def _failed(failures: Mapping[str, str]) -> int:
     if len(failures) > 10:
         print(f"hilum: skipped {len(failures)} films in all; see failures.csv", file=sys.stderr)  # noqa: T201
     return SOME_FAILED if failures else 0
-
-
-def _print(result: Any) -> None:
-    print(result if isinstance(result, str) else json.dumps(result, indent=1))  # noqa: T201
 
 
 class _Stopped(BaseException):
