@@ -62,6 +62,7 @@ def localize(
     input_hw: tuple[int, int],
     rule: BoxRule,
     frame_hw: tuple[int, int],
+    ranges: Float[np.ndarray, "k 2"] | None = None,
 ) -> BoxTable:
     """Boxes of one heatmap a row.
 
@@ -74,11 +75,12 @@ def localize(
         input_hw: Of the network input, in px.
         rule: Threshold and component.
         frame_hw: Of the frame in which boxes are given, in px.
+        ranges: Of each map's finding, for a rule with a cohort's scale; see `cohort_ranges`.
 
     Returns:
         Boxes whose score is the probability times the peak of the [0, 1] map inside them.
     """
-    rows, xyxy, peaks = boxes_from(heatmaps, affine, input_hw, rule, frame_hw)
+    rows, xyxy, peaks = boxes_from(heatmaps, affine, input_hw, rule, frame_hw, probability, ranges)
     return BoxTable(image[rows], finding[rows], xyxy, probability[rows].astype(float) * peaks)
 
 
@@ -118,12 +120,20 @@ class Reader:
         weights: `weights.safetensors` of a run folder.
         method: Heatmap method.
         rule: Threshold and component.
+        ranges: Low and high of each finding, for a rule with a cohort's scale.
     """
 
-    def __init__(self, weights: Path, method: str = "gradcam", rule: BoxRule | None = None) -> None:
+    def __init__(
+        self,
+        weights: Path,
+        method: str = "gradcam",
+        rule: BoxRule | None = None,
+        ranges: Float[np.ndarray, "f 2"] | None = None,
+    ) -> None:
         self._model, self._geometry, _ = load(Path(weights))
         self._method = method
         self._rule = rule or BoxRule()
+        self._ranges = ranges
 
     def read(self, film: Path) -> Opinion:
         """The opinion on a film (PNG, JPEG or DICOM); view, age and sex count as unknown.
@@ -145,5 +155,6 @@ class Reader:
             self._geometry.input_hw,
             self._rule,
             film_hw,
+            self._ranges,
         )
         return Opinion(self._model.findings, probabilities[0], maps[self._method][0], boxes, film_hw)

@@ -130,9 +130,10 @@ class TrainingSettings(Section):
 
 
 class ExplainSettings(Section):
-    """Which heatmaps; the first one's figures head the report."""
+    """Which heatmaps, of which test films and findings; the first method's figures head the report."""
 
     methods: Annotated[tuple[str, ...], Field(min_length=1)] = ("gradcam",)
+    pairs: Literal["boxed", "all"] = "boxed"
 
 
 class LocalizeSettings(Section):
@@ -142,6 +143,10 @@ class LocalizeSettings(Section):
     component: str = "largest"
     map_size: Literal["input", "frame"] = "frame"
     signed: bool = False
+    connectivity: Literal[4, 8] = 8
+    min_area: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    gate: Annotated[float, Field(ge=0, le=1)] | None = None
+    scale: Literal["film", "cohort"] = "film"
     threshold_chosen: str = "fixed before any box was scored"
 
     @model_validator(mode="after")
@@ -152,13 +157,16 @@ class LocalizeSettings(Section):
     @property
     def rules(self) -> tuple[BoxRule, ...]:
         """One box rule a threshold."""
-        return tuple(BoxRule(each, self.component, self.map_size, self.signed) for each in self.thresholds)
+        same = self.model_dump(exclude={"thresholds", "threshold_chosen"})
+        return tuple(BoxRule(threshold, **same) for threshold in self.thresholds)
 
 
 class EvaluateSettings(Section):
-    """How intervals are made."""
+    """How intervals are made, and what is scored besides ranking and boxes."""
 
     bootstrap_draws: Annotated[int, Field(ge=100)] = 1000
+    operating_points: tuple[str, ...] = ("youden",)
+    pixels: bool = False
     seed: Count = 0
 
 

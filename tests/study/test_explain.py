@@ -15,8 +15,11 @@ from hilum.study.heatmap_files import read_maps
 
 def test_every_scored_pair_has_its_own_map(run) -> None:
     stored = read_maps(run.folder, "gradcam", run.cohort)
-    reference = run.cohort.reference
-    wanted = sorted(set(zip(reference.image.tolist(), reference.finding.tolist(), strict=True)))
+    reference, labels = run.cohort.reference, run.cohort.labels
+    wanted = set(zip(reference.image.tolist(), reference.finding.tolist(), strict=True))
+    boxed = np.unique(reference.finding).tolist()
+    wanted |= {(i, f) for i in set(reference.image.tolist()) for f in boxed if labels[i, f] == 1}
+    wanted = sorted(wanted)
     assert list(zip(stored.image.tolist(), stored.finding.tolist(), strict=True)) == wanted
     model, geometry, scaling = models.load(run.folder.weights)
     row = len(wanted) // 2

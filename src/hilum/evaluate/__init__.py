@@ -7,11 +7,17 @@ plain functions of arrays. Intervals come from redrawing patients, never films o
 from hilum.evaluate.classification import auroc as auroc
 from hilum.evaluate.classification import average_precision as average_precision
 from hilum.evaluate.classification_score import classification_scores as classification_scores
+from hilum.evaluate.detection_score import detection_scores as detection_scores
+from hilum.evaluate.detection_score import false_positive_scores as false_positive_scores
 from hilum.evaluate.localization_score import localization_scores as localization_scores
 from hilum.evaluate.metric import METRICS as METRICS
 from hilum.evaluate.metric import Metric as Metric
+from hilum.evaluate.oracle import oracle_scores as oracle_scores
+from hilum.evaluate.pairs import PairMaps as PairMaps
 from hilum.evaluate.protocol import Protocol as Protocol
 from hilum.evaluate.protocol import Score as Score
 from hilum.evaluate.protocol import differences as differences
 from hilum.evaluate.protocol import json_from as json_from
+from hilum.evaluate.protocol import reasons_apart as reasons_apart
 from hilum.evaluate.protocol import scores_from_json as scores_from_json
+from hilum.evaluate.random_splits import pooled_scores as pooled_scores

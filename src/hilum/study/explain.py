@@ -34,8 +34,9 @@ def explain(
 ) -> None:
     """Reads every validation and test film once; parts that are there already are not made again.
 
-    Heatmaps are made of the (film, finding) pairs that have a reference box, or of all findings of
-    every test film. Films of a chunk that want the same findings share a pass.
+    Heatmaps are made of the (film, finding) pairs that have a reference box, of other findings that a boxed
+    film has as label, and of all findings of every test film where the recipe or the caller says so. A
+    cohort's scale needs those of all validation films. Films that want the same findings share a pass.
 
     Raises:
         RunError: There are no weights yet.
@@ -46,7 +47,7 @@ def explain(
     cohort, methods = films.cohort, recipe.explain.methods
     rows = np.sort(np.concatenate([cohort.side("val"), cohort.side("test")]))
     parts = [rows[start : start + PART] for start in range(0, len(rows), PART)]
-    wanted = _pairs(cohort, all_findings)
+    wanted = _pairs(cohort, recipe, all_findings)
     pairs = [wanted[np.isin(wanted[:, 0], part)] for part in parts]
     metadata = metadata_from(cohort, scaling)
     _drop_parts_of_other_weights(folder)
@@ -96,14 +97,21 @@ def _holds(path: Path, n_rows: int) -> bool:
     return path.exists() and len(np.load(path, mmap_mode="r")) == n_rows
 
 
-def _pairs(cohort: Cohort, all_findings: bool) -> np.ndarray:
+def _pairs(cohort: Cohort, recipe: Recipe, all_findings: bool) -> np.ndarray:
     """(film row, finding column) of every map wanted, films in ascending order."""
+    wanted = np.zeros(cohort.labels.shape, bool)
     test = cohort.side("test")
-    if all_findings:
-        grid = np.meshgrid(test, np.arange(len(cohort.findings)), indexing="ij")
-        return np.stack(grid, axis=-1).reshape(-1, 2)
-    boxed = np.stack([cohort.reference.image, cohort.reference.finding], axis=1)
-    return np.unique(boxed[np.isin(boxed[:, 0], test)], axis=0)
+    if all_findings or recipe.explain.pairs == "all":
+        wanted[test] = True
+    else:
+        boxed = np.intersect1d(cohort.reference.image, test)
+        wanted[np.ix_(boxed, np.unique(cohort.reference.finding))] = True
+        wanted &= cohort.labels == 1  # false boxes are counted where the film has the finding
+        wanted[cohort.reference.image, cohort.reference.finding] = True
+        wanted[np.setdiff1d(np.arange(len(cohort)), test)] = False
+    if any(rule.scale == "cohort" for rule in recipe.localize.rules):
+        wanted[cohort.side("val")] = True
+    return np.argwhere(wanted)
 
 
 def _groups(part: np.ndarray, pairs: np.ndarray) -> Iterator[tuple[np.ndarray, tuple[int, ...]]]:

@@ -53,6 +53,11 @@ class RunFolder:
         return self.path / "weights.safetensors"
 
     @property
+    def ranges(self) -> Path:
+        """The cohort's scale of each finding, where a box rule has one."""
+        return self.path / "ranges.json"
+
+    @property
     def history(self) -> Path:
         """One record an epoch."""
         return self.path / "history.jsonl"

@@ -28,6 +28,10 @@ class StoredMaps:
     finding: Int[np.ndarray, " k"]
     affine: Float64[np.ndarray, "k 2 3"]
 
+    def rows(self, keep: Int[np.ndarray, " r"]) -> "StoredMaps":
+        """The named rows."""
+        return StoredMaps(self.maps[keep], self.image[keep], self.finding[keep], self.affine[keep])
+
 
 def part_path(folder: RunFolder, method: str, part: int) -> Path:
     """File of one part."""
@@ -62,14 +66,23 @@ def write_index(
     write_csv(folder.heatmaps / method / "index.csv", ("image", "part", "row", "finding", "affine"), rows)
 
 
-def read_maps(folder: RunFolder, method: str, cohort: Cohort) -> StoredMaps:
+def read_maps(folder: RunFolder, method: str, cohort: Cohort, whole: Cohort | None = None) -> StoredMaps:
     """All maps of one method.
 
+    Args:
+        folder: The run.
+        method: Heatmap method.
+        cohort: Whose rows and findings the maps are given.
+        whole: All films of the run, where `cohort` is a part; maps of the others are left out.
+
     Raises:
-        RunError: They were not made, or are of other films.
+        RunError: They were not made, or are of films that the run does not have.
     """
     index = read_csv(folder.demand(folder.heatmaps / method / "index.csv", "explain"))
     row_of = {film: row for row, film in enumerate(cohort.films.tolist())}
+    if whole is not None:
+        others = set(whole.films.tolist()) - set(row_of)
+        index = [line for line in index if line["image"] not in others]
     column_of = {finding: column for column, finding in enumerate(cohort.findings)}
     if any(line["image"] not in row_of or line["finding"] not in column_of for line in index):
         raise RunError(f"{folder.heatmaps / method}: maps of other films than the data folder holds")

@@ -1,12 +1,26 @@
 """The scoring stage: probabilities, heatmaps and boxes -> `scores.json`; loads no torch."""
 
-import numpy as np
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from hilum.boxes import no_boxes
+import numpy as np
+from jaxtyping import Float
+
+from hilum.boxes import BoxTable, no_boxes
 from hilum.data.cohort import Cohort
 from hilum.data.geometry import RESAMPLER, Geometry
 from hilum.data.store import Progress, silent
-from hilum.evaluate import Protocol, Score, classification_scores, json_from, localization_scores
+from hilum.evaluate import (
+    PairMaps,
+    Protocol,
+    Score,
+    classification_scores,
+    detection_scores,
+    false_positive_scores,
+    json_from,
+    localization_scores,
+    oracle_scores,
+)
 from hilum.files import write_text
 from hilum.recipe import Recipe
 from hilum.report import csv_from
@@ -25,35 +39,81 @@ def score(folder: RunFolder, recipe: Recipe, films: Films, progress: Progress = 
     methods, settings = recipe.explain.methods, recipe.evaluate
     protocol = protocol_of(recipe, films, cohort)
     rng = np.random.Generator(np.random.Philox(settings.seed))
-    scores = classification_scores(cohort, probabilities, protocol, n_draws=settings.bootstrap_draws, rng=rng)
+    scores = classification_scores(
+        cohort,
+        probabilities,
+        protocol,
+        n_draws=settings.bootstrap_draws,
+        rng=rng,
+        validation=scored_films(folder, films, "val"),
+        operating_points=settings.operating_points,
+    )
     progress(1, 1 + len(methods))
     boxes = read_boxes(folder, cohort)
     for done, method in enumerate(methods, start=2):
-        stored = read_maps(folder, method, cohort)
-        entry = entry_rows(cohort, stored)
-        scores += localization_scores(
-            cohort,
-            stored.maps[entry],
-            stored.affine[entry],
-            {rule.name: boxes.get((method, rule.name), no_boxes()) for rule in recipe.localize.rules},
-            input_hw=recipe.data.geometry.input_hw,
-            method=method,
-            rules=recipe.localize.rules,
-            protocol=protocol,
-            n_draws=settings.bootstrap_draws,
-            rng=rng,
-        )
+        stored = read_maps(folder, method, cohort, films.cohort)
+        predicted = {rule.name: boxes.get((method, rule.name), no_boxes()) for rule in recipe.localize.rules}
+        scores += _map_scores(recipe, cohort, probabilities, stored, predicted, method, protocol, rng)
         progress(done, 1 + len(methods))
     write_json(folder.scores, json_from(scores))
     write_text(folder.path / "scores.csv", csv_from(scores))
     return scores
 
 
-def scored_films(folder: RunFolder, films: Films) -> tuple[Cohort, np.ndarray]:
-    """The test films that have probabilities, and these."""
+def _map_scores(
+    recipe: Recipe,
+    cohort: Cohort,
+    probabilities: Float[np.ndarray, "n f"],
+    stored: StoredMaps,
+    predicted: Mapping[str, BoxTable],
+    method: str,
+    protocol: Protocol,
+    rng: np.random.Generator,
+) -> list[Score]:
+    """Entries and, as far as maps of other films were made, false boxes and detection; threshold luck."""
+    rules, entry = recipe.localize.rules, entry_rows(cohort, stored)
+    shared: dict[str, Any] = {
+        "input_hw": recipe.data.geometry.input_hw,
+        "method": method,
+        "protocol": protocol,
+        "n_draws": recipe.evaluate.bootstrap_draws,
+        "rng": rng,
+    }
+    maps, affine = stored.maps[entry], stored.affine[entry]
+    scores = localization_scores(
+        cohort,
+        maps,
+        affine,
+        predicted,
+        rules=rules,
+        pixels=recipe.evaluate.pixels,
+        entry_probability=probabilities[cohort.reference.image, cohort.reference.finding].astype(float),
+        **shared,
+    )
+    pairs = PairMaps(
+        stored.maps,
+        stored.image,
+        stored.finding,
+        stored.affine,
+        probabilities[stored.image, stored.finding].astype(float),
+    )
+    scores += false_positive_scores(cohort, pairs, predicted, probabilities, rules=rules, **shared)
+    if recipe.explain.pairs == "all":
+        scores += detection_scores(cohort, pairs, predicted, rules=rules, **shared)
+    plain = [rule for rule in rules if rule.gate is None and rule.scale == "film"]
+    if len(plain) > 1:
+        thresholds = [rule.threshold for rule in plain]
+        scores += oracle_scores(cohort, maps, affine, rule=plain[0], thresholds=thresholds, **shared)
+    return scores
+
+
+def scored_films(
+    folder: RunFolder, films: Films, side: Literal["val", "test"] = "test"
+) -> tuple[Cohort, np.ndarray]:
+    """The films of a side that have probabilities, and these."""
     probabilities = read_probabilities(folder, films.cohort)
-    test = films.cohort.side("test")
-    rows = test[np.isfinite(probabilities[test]).all(axis=1)]
+    rows = films.cohort.side(side)
+    rows = rows[np.isfinite(probabilities[rows]).all(axis=1)]
     return films.cohort.rows(rows), probabilities[rows]
 
 
@@ -89,4 +149,5 @@ def protocol_of(recipe: Recipe, films: Films, scored: Cohort) -> Protocol:
         weights_data=f"unknown ({recipe.model.weights}), then {trained}"
         if start is None
         else start + trained,
+        contaminated="no" if start is not None else f"possibly: what {recipe.model.weights} saw is not known",
     )
