@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from hilum.evaluate.protocol import Protocol, Score
+from hilum.localize import BoxRule
+from hilum.report.curves import curves_from
+from hilum.report.failure import cases_from
 from hilum.report.record import Example, RunRecord
+from hilum.report.sweep import SHOWN, THRESHOLDS, Sweep
 
 FINDINGS = ("Mass", "Nodule", "Pleural_Thickening")
 RULES = ("dynamic(87.5), largest", "level(180), largest")
@@ -83,7 +87,13 @@ def record(scores, example):
     rng = np.random.default_rng(3)
     labels = (rng.random((40, 3)) < 0.4).astype(float)
     labels[:, 2] = 0.0
+    labels[:4] = 0.0
     probabilities = rng.random((40, 3))
+    films = np.array([f"{row:08d}_000.png" for row in range(40)])
+    seen = rng.random((30, 3)), (rng.random((30, 3)) < 0.5).astype(float)
+    curves = curves_from(probabilities, labels, films, seen, 40, rng)
+    examples = [example(), example(iou=0.1, name="00090002_000.png"), example(finding="Nodule")]
+    cut = np.full(3, 0.5)
 
     def build(**changes):
         values = {
@@ -112,12 +122,19 @@ def record(scores, example):
                 },
             ],
             "scores": scores,
-            "examples": [example(), example(iou=0.1, name="00090002_000.png"), example(finding="Nodule")],
+            "examples": examples,
             "failures": [("00090009_000.png", "the file is truncated")],
             "headline": ("cam", RULES[0]),
             "probabilities": probabilities,
             "labels": labels,
             "findings": FINDINGS,
+            "settings": {"model": {"name": "average_pooling", "backbone": "densenet121"}},
+            "rule": BoxRule(),
+            "curves": curves,
+            "sweep": Sweep(
+                ("cam", "gradcam"), THRESHOLDS, "dynamic(87.5)", np.full((2, 13, len(SHOWN)), 0.4)
+            ),
+            "cases": cases_from(films, FINDINGS, probabilities, labels, cut, examples),
         }
         return RunRecord(**{**values, **changes})
 
@@ -129,4 +146,5 @@ def empty(record):
     """A run that has nothing to say."""
     nothing = {"history": [], "scores": [], "examples": [], "failures": [], "warnings": [], "data": []}
     arrays = {"probabilities": np.zeros((0, 3)), "labels": np.zeros((0, 3))}
-    return record(**nothing, **arrays, versions={}, recipe="", description="")
+    later = {"settings": {}, "rule": None, "curves": None, "sweep": None, "cases": []}
+    return record(**nothing, **arrays, **later, versions={}, recipe="", description="")

@@ -2,16 +2,15 @@ import dataclasses
 
 import matplotlib as mpl
 import numpy as np
-import pytest
-from sklearn.metrics import roc_curve
 
-from hilum.report.figures import FIGURES, auroc_figure, roc_points, save_figures, svg_of, training_figure
+from hilum.report.chart import GUIDE, Chart, Line, Panel
+from hilum.report.figures import CHARTS, FIGURES, GREY, auroc_figure, figure_from, save_figures
 
 
 def test_every_figure_becomes_three_whole_files(record, tmp_path):
     save_figures(record(), tmp_path / "figures")
     expected = {f"{name}.{kind}" for name in FIGURES for kind in ("png", "svg", "pdf")}
-    assert len(expected) == 12
+    assert len(expected) == 21
     assert {file.name for file in (tmp_path / "figures").iterdir()} == expected
     for file in (tmp_path / "figures").iterdir():
         start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[file.suffix[1:]]
@@ -32,15 +31,16 @@ def test_nothing_to_draw_writes_nothing(empty, tmp_path):
     assert not (tmp_path / "figures").exists()
 
 
-def test_drawing_leaves_the_settings_of_the_process_alone(record):
+def test_drawing_leaves_the_settings_of_the_process_alone(empty, scores, tmp_path):
     before = dict(mpl.rcParams)
-    svg_of(auroc_figure, record())
+    save_figures(dataclasses.replace(empty, scores=scores), tmp_path)
     assert dict(mpl.rcParams) == before
 
 
-def test_a_dollar_sign_in_a_finding_is_no_formula(record, scores):
+def test_a_dollar_sign_in_a_finding_is_no_formula(empty, scores, tmp_path):
     odd = [dataclasses.replace(s, finding="$a_{$") for s in scores if s.metric == "auroc"]
-    assert svg_of(auroc_figure, record(scores=odd)) is not None
+    save_figures(dataclasses.replace(empty, scores=odd), tmp_path)
+    assert (tmp_path / "auroc.svg").is_file()
 
 
 def test_auroc_figure_has_the_mean_last_and_a_dot_for_each_finding(record):
@@ -51,33 +51,34 @@ def test_auroc_figure_has_the_mean_last_and_a_dot_for_each_finding(record):
     np.testing.assert_allclose(dots, [0.7, np.nan, 0.45, 0.8])
 
 
-def test_training_without_validation_draws_the_rest(record):
-    figure = training_figure(
-        record(history=[{"epoch": 1, "train_loss": 0.5}, {"epoch": 2, "train_loss": 0.4}])
-    )
-    assert [len(axes.lines) for axes in figure.axes] == [1, 0]
+def test_every_chart_of_the_page_is_a_figure_too(record, empty):
+    assert set(CHARTS) == set(FIGURES) - {"auroc"}
+    assert all(draw(record()) is not None for draw in FIGURES.values())
+    assert all(draw(empty) is None for draw in FIGURES.values())
 
 
-def test_roc_points_are_those_of_scikit_learn():
-    rng = np.random.default_rng(0)
-    labels = (rng.random(200) < 0.3).astype(float)
-    probabilities = np.round(rng.random(200) + 0.3 * labels, 2)
-    fall_out, recall = roc_points(probabilities, labels)
-    expected = roc_curve(labels, probabilities, drop_intermediate=False)
-    np.testing.assert_allclose(fall_out, expected[0])
-    np.testing.assert_allclose(recall, expected[1])
+def test_a_chart_becomes_axes_with_its_lines_bands_and_marks():
+    x = np.array([0.0, 1.0])
+    lines = [
+        Line(x, x, GUIDE),
+        Line(x, x, 1, "one", band=(x, x), heavy=True),
+        Line(x, x, 2, "two", band=(x, x), joined=False, dots=True),
+    ]
+    panel = Panel("A", lines, (0.0, 1.0), (0.0, 2.0), "x", "y", ticks=[(0.5, "half")], marks=[(0.5, "here")])
+    figure = figure_from(Chart("", [panel]))
+    axes = figure.axes[0]
+    assert [line.get_color() for line in axes.lines[:1]] == [GREY]
+    assert [line.get_linestyle() for line in axes.lines[:3]] == ["-", "-", "None"]
+    assert len(axes.collections) == 2  # a band and whiskers
+    assert axes.get_ylim() == (0.0, 2.0)
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["half"]
+    assert [text.get_text() for text in axes.texts] == ["here"]
+    assert [text.get_text() for text in figure.legends[0].texts] == ["one", "two"]
 
 
-def test_roc_points_leave_out_films_without_label_and_are_thinned():
-    labels = np.array([0.0, 1.0, np.nan])
-    fall_out, recall = roc_points(np.array([0.1, 0.9, 0.5]), labels)
-    assert (fall_out.tolist(), recall.tolist()) == ([0.0, 0.0, 1.0], [0.0, 1.0, 1.0])
-    rng = np.random.default_rng(1)
-    many = roc_points(rng.random(5000), (rng.random(5000) < 0.5).astype(float))[0]
-    assert len(many) == 250
-    assert (many[0], many[-1]) == (0.0, 1.0)
-
-
-@pytest.mark.parametrize("labels", [[], [0.0, 0.0], [1.0, np.nan]])
-def test_no_curve_for_one_label_value(labels):
-    assert roc_points(np.zeros(len(labels)), np.array(labels, dtype=float)) is None
+def test_small_panels_share_their_words_and_leave_no_empty_axes():
+    panels = [Panel(str(n), [], (0.0, 1.0), (0.0, 1.0), "x", "y") for n in range(7)]
+    figure = figure_from(Chart("", panels, small=True))
+    assert [axes.axison for axes in figure.axes] == [True] * 7 + [False] * 3
+    assert {axes.get_xlabel() for axes in figure.axes} == {""}
+    assert figure.get_supxlabel() == "x"

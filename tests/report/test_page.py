@@ -84,7 +84,7 @@ def test_every_link_of_the_contents_has_its_section(page):
     found = parsed(page)
     links = [address[1:] for address in found.addresses if address.startswith("#")]
     assert links == [name for name, _, _ in SECTIONS]
-    assert len(links) == 12
+    assert len(links) == 15
     assert set(links) <= set(found.ids)
 
 

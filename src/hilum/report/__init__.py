@@ -1,22 +1,34 @@
 """Scores in; tables, figures and one HTML page that needs nothing but itself out.
 
-A run tells all it has to say in a `RunRecord`. `page_from` writes the page, `save_figures` the figures for a
-paper, `csv_from` every number, and `summary_from` with `text_table` the table that ends a run. Whatever comes
-from data is escaped; the same record always gives the same bytes.
+A run tells all it has to say in a `RunRecord`. `page_from` writes the page, `save_figures` and `save_tables`
+figures and tables for a paper, `csv_from` every number, and `summary_from` with `text_table` the table that
+ends a run. `curves_from`, `swept` and `cases_from` work out what a record holds beside its scores. Whatever
+comes from data is escaped; the same record always gives the same bytes.
 """
 
+from hilum.report.curves import Curves, curves_from
+from hilum.report.exports import save_tables
+from hilum.report.failure import cases_from
 from hilum.report.figures import save_figures
 from hilum.report.page import page_from
-from hilum.report.record import Example, RunRecord
+from hilum.report.record import Case, Example, RunRecord
+from hilum.report.sweep import Sweep, swept
 from hilum.report.tables import SummaryRow, csv_from, summary_from, text_table
 
 __all__ = [
+    "Case",
+    "Curves",
     "Example",
     "RunRecord",
     "SummaryRow",
+    "Sweep",
+    "cases_from",
     "csv_from",
+    "curves_from",
     "page_from",
     "save_figures",
+    "save_tables",
     "summary_from",
+    "swept",
     "text_table",
 ]

@@ -1,25 +1,30 @@
-"""A run's record in; matplotlib figures out, for the page and, as files, for papers."""
+"""A run's record in; matplotlib figures out, as files for papers."""
 
 import io
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
 
 from hilum.evaluate.protocol import Score
 from hilum.files import whole
+from hilum.report.chart import GUIDE, N_DASHES, N_TONES, Chart, Panel, ticks_of
+from hilum.report.classification_charts import calibration_chart, precision_recall_chart, roc_chart
+from hilum.report.localisation_charts import localisation_chart
 from hilum.report.record import RunRecord
-from hilum.report.tables import named
+from hilum.report.sweep import sweep_chart
+from hilum.report.training_chart import training_chart
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 INK, BLUE, ORANGE, GREEN, GREY = "#1d2733", "#0b62a8", "#c4560b", "#1b7f5c", "#6b7683"
 COLOURS = (BLUE, ORANGE, GREEN, "#a33b8c", "#7a6a00", "#3f4a57")
+DASHES = ("-", "--", ":")
 
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "hilum",  # otherwise every drawing gets other names inside
@@ -41,11 +46,6 @@ STYLE: dict[Any, Any] = {
     "figure.constrained_layout.h_pad": 0.1,
 }
 
-SERIES = {"train_loss": "training", "val_loss": "validation", "val_auroc": "validation"}
-
-ROC_POINTS = 250
-"""Points of a ROC curve that are drawn."""
-
 
 @contextmanager
 def _styled() -> Iterator[None]:
@@ -54,13 +54,6 @@ def _styled() -> Iterator[None]:
 
     with mpl.rc_context(STYLE):
         yield
-
-
-def svg_of(draw: Callable[[RunRecord], "Figure | None"], record: RunRecord) -> bytes | None:
-    """One figure as SVG, the same bytes for the same record; None where there is nothing to draw."""
-    with _styled():
-        figure = draw(record)
-        return None if figure is None else _bytes_of(figure, "svg")
 
 
 def save_figures(record: RunRecord, folder: Path) -> None:
@@ -109,139 +102,81 @@ def auroc_figure(record: RunRecord) -> "Figure | None":
     return figure
 
 
-def localisation_figure(record: RunRecord) -> "Figure | None":
-    """Macro T(IoU) and T(IoBB) against T, a line for each method and box rule."""
-    from matplotlib.figure import Figure
-
-    means = [s for s in record.scores if s.finding is None and s.stratum is None and s.at is not None]
-    metrics = [name for name in ("t_iou", "t_iobb") if any(s.metric == name for s in means)]
-    if not metrics:
-        return None
-    pairs = list(dict.fromkeys((s.method, s.box_rule) for s in means))
-    figure = Figure(figsize=(8.0, 3.4 + 0.17 * len(pairs)), layout="constrained")
-    for axes, metric in zip(np.ravel(figure.subplots(1, len(metrics), squeeze=False)), metrics, strict=True):
-        for place, pair in enumerate(pairs):
-            line = [s for s in means if s.metric == metric and (s.method, s.box_rule) == pair]
-            _accuracy_line(axes, line, place, pair == record.headline)
-        axes.set_xlabel(f"T of {named(metric)}")
-        axes.set_ylim(0, None)
-        _floor_line(
-            axes, [s for s in means if s.metric == metric and (s.method, s.box_rule) == record.headline]
-        )
-    figure.axes[0].set_ylabel("mean accuracy over findings")
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower left", fontsize=8, ncols=2)
-    return figure
-
-
-def _accuracy_line(axes, line: Sequence[Score], place: int, is_headline: bool) -> None:
-    """One method and rule over T; the headline is heavy and carries its interval."""
-    if not line:
-        return
-    line = sorted(line, key=lambda s: s.at or 0.0)
-    t = [s.at or 0.0 for s in line]
-    colour = COLOURS[place % len(COLOURS)]
-    dashes = ("-", "--", ":")[(place // len(COLOURS)) % 3]
-    label = f"{line[0].method}, {line[0].box_rule}"
-    axes.plot(t, [s.value for s in line], dashes, color=colour, marker="o", ms=3, label=label)
-    if is_headline:
-        axes.lines[-1].set_linewidth(2.6)
-        axes.fill_between(t, [s.low for s in line], [s.high for s in line], color=colour, alpha=0.15, lw=0)
-
-
-def _floor_line(axes, line: Sequence[Score]) -> None:
-    """What random maps reach under the rule of the headline."""
-    line = sorted(line, key=lambda s: s.at or 0.0)
-    if line:
-        label = "floor of the heavy line: random map"
-        axes.plot([s.at for s in line], [s.floor for s in line], color=GREY, ls=":", label=label)
-
-
-def roc_figure(record: RunRecord) -> "Figure | None":
-    """ROC curve of each finding that has both label values among the scored films."""
-    from matplotlib.figure import Figure
-
-    curves = {}
-    for column, finding in enumerate(record.findings):
-        curve = roc_points(record.probabilities[:, column], record.labels[:, column])
-        if curve is not None:
-            curves[finding] = curve
-    if not curves:
-        return None
-    n_columns = min(5, len(curves))
-    n_rows = math.ceil(len(curves) / n_columns)
-    figure = Figure(figsize=(1.75 * n_columns, 1.85 * n_rows), layout="constrained")
-    grid = np.ravel(figure.subplots(n_rows, n_columns, squeeze=False, sharex=True, sharey=True))
-    for axes, (finding, (fall_out, recall)) in zip(grid, curves.items(), strict=False):
-        axes.plot([0, 1], [0, 1], color=GREY, lw=0.8, ls=":")
-        axes.plot(fall_out, recall, color=BLUE, lw=1.5)
-        axes.set_title(finding.replace("_", " "))
-        axes.set_aspect("equal")
-        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
-    for axes in grid[len(curves) :]:
-        axes.set_axis_off()
-    figure.supxlabel("1 - specificity", fontsize=9)
-    figure.supylabel("sensitivity", fontsize=9)
-    return figure
-
-
-def roc_points(
-    probabilities: Float[np.ndarray, " n"], labels: Float[np.ndarray, " n"]
-) -> tuple[Float[np.ndarray, " p"], Float[np.ndarray, " p"]] | None:
-    """False-positive and true-positive rate, from (0, 0) to (1, 1), thinned to what can be seen.
-
-    Returns:
-        Films without label or probability are left out; None where only one label value is left.
-
-    Example:
-        >>> roc_points(np.array([0.1, 0.9]), np.array([0.0, 1.0]))
-        (array([0., 0., 1.]), array([0., 1., 1.]))
-    """
-    known = np.isfinite(labels) & np.isfinite(probabilities)
-    positive = labels[known] == 1
-    if positive.all() or not positive.any():
-        return None
-    order = np.argsort(-probabilities[known], kind="stable")
-    ranked, positive = probabilities[known][order], positive[order]
-    last_of_tie = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
-    recall = np.append(0.0, np.cumsum(positive)[last_of_tie] / positive.sum())
-    fall_out = np.append(0.0, np.cumsum(~positive)[last_of_tie] / (~positive).sum())
-    keep = np.unique(np.linspace(0, len(recall) - 1, ROC_POINTS).round().astype(int))
-    return fall_out[keep], recall[keep]
-
-
-def training_figure(record: RunRecord) -> "Figure | None":
-    """Losses and validation AUROC by epoch."""
-    from matplotlib.figure import Figure
-
-    epochs = [float(entry["epoch"]) for entry in record.history if "epoch" in entry]
-    if not epochs:
-        return None
-    entries = [entry for entry in record.history if "epoch" in entry]
-    figure = Figure(figsize=(8.0, 3.0), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for axes, names in ((left, ("train_loss", "val_loss")), (right, ("val_auroc",))):
-        for name, colour, dashes in zip(names, (BLUE, ORANGE), ("-", "--"), strict=False):
-            values = [float(entry.get(name, math.nan)) for entry in entries]
-            if np.isfinite(values).any():
-                axes.plot(epochs, values, dashes, color=colour, marker="o", ms=3, label=SERIES[name])
-        axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    left.set_ylabel("loss")
-    if left.lines:
-        left.legend()
-    right.set_ylabel("mean AUROC, validation films")
-    return figure
-
-
 def _finding(score: Score) -> str:
     return "mean" if score.finding is None else score.finding.replace("_", " ")
 
 
-FIGURES: dict[str, Callable[[RunRecord], "Figure | None"]] = {
+def figure_from(chart: Chart | None) -> "Figure | None":
+    """A chart for paper: the same panels, lines and bands as in the page."""
+    from matplotlib.figure import Figure
+
+    if chart is None:
+        return None
+    n_columns = min(5 if chart.small else 2, len(chart.panels))
+    n_rows = math.ceil(len(chart.panels) / n_columns)
+    wide, high = (1.75, 1.85) if chart.small else (4.0, 3.0)
+    legend = chart.legend
+    below = 0.17 * math.ceil(len(legend) / 2) + 0.3
+    figure = Figure(figsize=(wide * n_columns, high * n_rows + below), layout="constrained")
+    grid = np.ravel(figure.subplots(n_rows, n_columns, squeeze=False))
+    for axes, panel in zip(grid, chart.panels, strict=False):
+        _draw(axes, panel, chart.small)
+    for axes in grid[len(chart.panels) :]:
+        axes.set_axis_off()
+    if chart.small:
+        figure.supxlabel(chart.panels[0].x_label, fontsize=9)
+        figure.supylabel(chart.panels[0].y_label, fontsize=9)
+    handles = {line.get_label(): line for axes in figure.axes for line in axes.lines}
+    if legend:
+        labels = [line.label for line in legend]
+        figure.legend(
+            [handles[each] for each in labels], labels, loc="outside lower left", fontsize=8, ncols=2
+        )
+    return figure
+
+
+def _draw(axes: "Axes", panel: Panel, small: bool) -> None:
+    """Lines, bands, marks and words of one panel."""
+    for line in panel.lines:
+        colour = GREY if line.tone == GUIDE else COLOURS[line.tone % N_TONES]
+        width = (1.5 if small else 1.3) * (2 if line.heavy else 1)
+        dots = {"marker": "o", "ms": 3.0} if line.dots else {}
+        label = line.label or "_"
+        dashes = DASHES[line.dashes % N_DASHES] if line.joined else "none"
+        axes.plot(line.x, line.y, ls=dashes, color=colour, lw=width, label=label, **dots)
+        if line.band is not None and not line.joined:
+            axes.vlines(line.x, *line.band, color=colour, alpha=0.5, lw=0.9)
+        elif line.band is not None:
+            axes.fill_between(line.x, *line.band, color=colour, alpha=0.15, lw=0)
+    for value, word in panel.marks:
+        axes.axvline(value, color=GREY, lw=0.8, ls="--")
+        place = {"xytext": (3, -9), "xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+        axes.annotate(word, (value, 1), **place, fontsize=7)
+    axes.set(xlim=panel.x, ylim=panel.y)
+    title = "\n".join(words for words in (panel.title, panel.note) if words)
+    axes.set_title(title, fontsize=8 if small else 9)
+    axes.set_yticks(ticks_of(*panel.y, 3 if small else 6))
+    if panel.ticks:
+        turn = 40 if len(panel.ticks) > 9 else 0
+        axes.set_xticks([x for x, _ in panel.ticks], [w for _, w in panel.ticks], rotation=turn, fontsize=7.5)
+    else:
+        axes.set_xticks(ticks_of(*panel.x, 3 if small else 6))
+    if not small:
+        axes.set(xlabel=panel.x_label, ylabel=panel.y_label)
+
+
+CHARTS: dict[str, Callable[[RunRecord], Chart | None]] = {
+    "calibration": calibration_chart,
+    "localisation": localisation_chart,
+    "precision_recall": precision_recall_chart,
+    "roc": roc_chart,
+    "thresholds": lambda record: sweep_chart(record.sweep),
+    "training": lambda record: training_chart(record.history),
+}
+"""Charts of a record by the name of their file."""
+
+FIGURES: dict[str, "Callable[[RunRecord], Figure | None]"] = {
     "auroc": auroc_figure,
-    "localisation": localisation_figure,
-    "roc": roc_figure,
-    "training": training_figure,
+    **{name: lambda record, make=make: figure_from(make(record)) for name, make in CHARTS.items()},
 }
 """Figures by the name of their file."""

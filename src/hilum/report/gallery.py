@@ -32,12 +32,12 @@ def gallery_from(examples: Sequence[Example]) -> Html:
     for finding in dict.fromkeys(example.finding for example in examples):
         figures = []
         for place, example in chosen([e for e in examples if e.finding == finding]):
-            pictures = (jpeg(shown(example.film)), jpeg(heat_on_film(example)))
-            spent += sum(map(len, pictures))
+            figure = picture_of(example, f"{example.finding}, {place}", _words(place, example))
+            spent += len(figure) * 3 // 4
             if spent > BUDGET_BYTES:
                 left_out += 1
             else:
-                figures.append(_figure(place, example, *pictures))
+                figures.append(figure)
         if figures:
             blocks.append(tag("h3", finding.replace("_", " ")))
             blocks.append(tag("div", *figures, class_="films"))
@@ -73,6 +73,8 @@ def heat_on_film(example: Example) -> UInt8[np.ndarray, "p p 3"]:
         RGB. Colour and cover grow with the map's value, as a share of its own highest value.
     """
     film = shown(example.film)
+    if example.heatmap is None:
+        return np.repeat(film[..., None], 3, axis=2)
     heat = heat_in_film(example, len(film))
     place = np.rint(64 + 150 * heat).astype(np.uint8)  # the ends of the table are too dark or too pale
     colour = cv2.applyColorMap(place, cv2.COLORMAP_INFERNO)[..., ::-1].astype(np.float32)
@@ -86,12 +88,20 @@ def heat_in_film(example: Example, side: int) -> Float[np.ndarray, "p p"]:
     Returns:
         Zero outside the network's input. A map without a positive value is scaled from its lowest value on.
     """
+    assert example.heatmap is not None
     raw = np.nan_to_num(example.heatmap.astype(np.float32), posinf=0.0, neginf=0.0)
     heat = unit_map(enlarged(raw, example.input_hw), signed=not (raw > 0).any()).astype(np.float32)
+    return np.clip(in_film(heat, example, side), 0.0, 1.0)
+
+
+def in_film(picture: Float[np.ndarray, "h w"], example: Example, side: int) -> Float[np.ndarray, "p p"]:
+    """Something that covers the network's input, moved onto the square film; zero outside the input."""
     frame_h, frame_w = example.frame_hw
-    matrix = np.diag([side / frame_w, side / frame_h]) @ example.affine.astype(np.float64)
+    matrix = example.affine.astype(np.float64)
+    matrix[:, :2] *= np.array(example.input_hw[::-1]) / np.array(picture.shape[::-1])
+    matrix = np.diag([side / frame_w, side / frame_h]) @ matrix
     matrix[:, 2] += matrix[:, :2] @ [0.5, 0.5] - 0.5  # from pixel edges to OpenCV's pixel centres
-    return np.clip(cv2.warpAffine(heat, matrix, (side, side), flags=cv2.INTER_LINEAR), 0.0, 1.0)
+    return cv2.warpAffine(picture, matrix, (side, side), flags=cv2.INTER_LINEAR)
 
 
 def jpeg(picture: UInt8[np.ndarray, "..."]) -> bytes:
@@ -100,25 +110,31 @@ def jpeg(picture: UInt8[np.ndarray, "..."]) -> bytes:
     return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
 
 
-def _figure(place: str, example: Example, plain: bytes, overlay: bytes) -> Html:
-    """Two pictures side by side and what is to be said of them."""
+def picture_of(example: Example, words: str, caption: str) -> Html:
+    """A film plain and with its heatmap and boxes, side by side; once where nothing is to be laid over it.
+
+    Args:
+        example: The film.
+        words: What it is an example of, for those who do not see it.
+        caption: Under it; the film's name is added.
+    """
     frame = f"0 0 {example.frame_hw[1]} {example.frame_hw[0]}"
+    pictures = [picture(frame, jpeg(shown(example.film)), f"{words}: film {example.name}, as it is")]
+    boxes = f"{len(example.predicted)} predicted, {len(example.reference)} reference"
+    if example.heatmap is not None or len(example.predicted) or len(example.reference):
+        said = f"{words}: film {example.name}, with heatmap and boxes ({boxes})"
+        pictures.append(picture(frame, jpeg(heat_on_film(example)), said, boxes_over(example)))
+    pair = tag("div", *pictures, class_="pair" if len(pictures) == 2 else "pair single")
+    return tag("figure", pair, tag("figcaption", caption, tag("br"), tag("small", example.name)))
+
+
+def _words(place: str, example: Example) -> Html:
     iou = "IoU undefined" if math.isnan(example.iou) else f"IoU {example.iou:.2f}"
-    n_boxes = f"{len(example.predicted)} predicted, {len(example.reference)} reference"
-    words = f"{example.finding}, {place}: film {example.name}"
-    pictures = tag(
-        "div",
-        _picture(frame, plain, f"{words}, as it is"),
-        _picture(frame, overlay, f"{words}, with heatmap and boxes ({n_boxes}); {iou}", _boxes(example)),
-        class_="pair",
-    )
-    caption = joined(
-        tag("b", place.capitalize()), f" · {iou} · probability {example.probability:.2f}", tag("br")
-    )
-    return tag("figure", pictures, tag("figcaption", caption, tag("small", example.name)))
+    return joined(tag("b", place.capitalize()), f" · {iou} · probability {example.probability:.2f}")
 
 
-def _picture(frame: str, content: bytes, words: str, boxes: Html | None = None) -> Html:
+def picture(frame: str, content: bytes, words: str, boxes: Html | None = None) -> Html:
+    """A JPEG stretched over a frame, with boxes in that frame's pixels over it."""
     image = tag(
         "image",
         href=data_uri(content, "image/jpeg"),
@@ -129,7 +145,7 @@ def _picture(frame: str, content: bytes, words: str, boxes: Html | None = None) 
     return tag("svg", image, boxes or Html(""), viewBox=frame, role="img", aria_label=words)
 
 
-def _boxes(example: Example) -> Html:
+def boxes_over(example: Example) -> Html:
     """Both kinds of boxes, told apart by colour, by stroke and by name; the dashed kind lies on top."""
     unit = example.frame_hw[1] / 100
     casings, strokes, labels = [], [], []

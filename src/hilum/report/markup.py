@@ -4,7 +4,7 @@ import base64
 import html
 from collections.abc import Sequence
 
-VOID = ("br", "circle", "image", "img", "line", "meta", "rect")
+VOID = ("br", "circle", "image", "img", "line", "meta", "path", "rect")
 """Elements written without content."""
 
 

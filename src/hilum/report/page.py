@@ -5,13 +5,17 @@ from collections.abc import Callable, Sequence
 from importlib import resources
 
 from hilum.evaluate.protocol import Protocol, Score
-from hilum.report import score_tables
-from hilum.report.figures import localisation_figure, roc_figure, svg_of, training_figure
+from hilum.report import entries, failure, neighbour_tables, operating_tables, score_tables, steps
+from hilum.report.classification_charts import calibration_chart, precision_recall_chart, roc_chart
 from hilum.report.gallery import gallery_from
-from hilum.report.markup import Html, data_uri, facts, joined, table, tag
+from hilum.report.inline import chart_from
+from hilum.report.localisation_charts import localisation_chart
+from hilum.report.markup import Html, facts, joined, table, tag
 from hilum.report.prose import GLOSSARY, PROTOCOL_WORDS, methods_from
 from hilum.report.record import RunRecord
+from hilum.report.sweep import sweep_chart
 from hilum.report.tables import SMALL, named, summary_from
+from hilum.report.training_chart import training_chart
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 """The browser itself refuses whatever the page does not carry along."""
@@ -79,8 +83,14 @@ def _classification(record: RunRecord) -> Html:
     if others:
         caption = "Other measures of the probabilities"
         parts.append(_by_finding(caption, others))
-    parts.append(_drawn(roc_figure, record, "ROC curves, one panel a finding, over the scored films"))
-    return joined(*parts)
+    for heading, make in (
+        ("ROC", roc_chart),
+        ("Precision and recall", precision_recall_chart),
+        ("Calibration", calibration_chart),
+    ):
+        drawn = chart_from(make(record))
+        parts += [tag("h3", heading), drawn] if drawn else []
+    return joined(*parts, operating_tables.section_from(record.curves, record.findings))
 
 
 def _localisation(record: RunRecord) -> Html:
@@ -95,8 +105,9 @@ def _localisation(record: RunRecord) -> Html:
     others = [s for s in boxed if s.at is None]
     if any(s.finding is None for s in others):
         parts.append(score_tables.means_table("Other measures, means over findings", others))
-    words = "Mean T(IoU) and T(IoBB) over findings against T, one line for each heatmap method and box rule"
-    parts.append(_drawn(localisation_figure, record, words))
+    parts.append(chart_from(localisation_chart(record)))
+    swept = chart_from(sweep_chart(record.sweep))
+    parts += [tag("h3", "Against the threshold"), swept] if swept else []
     floors = [s for s in boxed if s.method == record.headline[0]]
     floors = [s for s in floors if s.box_rule in (None, record.headline[1]) and s.floors]
     if any(s.finding is None for s in floors):
@@ -106,7 +117,7 @@ def _localisation(record: RunRecord) -> Html:
     for pair in sorted(systems, key=lambda pair: (pair != record.headline, pair[0] != record.headline[0])):
         is_open = pair in (record.headline, (record.headline[0], None))
         parts.append(_system_details(boxed, pair, is_open))
-    return joined(*parts)
+    return joined(*parts, entries.section_from(record.examples))
 
 
 def _system_details(scores: Sequence[Score], pair: tuple[str | None, str | None], is_open: bool) -> Html:
@@ -168,12 +179,12 @@ def _training(record: RunRecord) -> Html:
         return tag("p", "This run holds no record of training.")
     names = [name for name in HISTORY if any(name in entry for entry in record.history)]
     rows = [
-        [f"{entry[name]:.5g}" if name in entry else score_tables.DASH for name in names]
+        [f"{float(entry[name]):.5g}" if name in entry else score_tables.DASH for name in names]
         for entry in record.history
     ]
     heads = [name.replace("_", " ") for name in names]
     return joined(
-        _drawn(training_figure, record, "Losses and AUROC on the validation films by epoch"),
+        chart_from(training_chart(record.history)),
         tag("details", tag("summary", "Epochs"), table("Training by epoch", heads, rows, "history")),
     )
 
@@ -233,23 +244,29 @@ def _glossary(_: RunRecord) -> Html:
     return tag("dl", *pairs)
 
 
-def _drawn(draw: Callable, record: RunRecord, words: str) -> Html:
-    """A figure as an image with its caption; nothing where there is nothing to draw."""
-    content = svg_of(draw, record)
-    if content is None:
-        return Html("")
-    image = tag("img", src=data_uri(content, "image/svg+xml"), alt=words)
-    return tag("figure", image, tag("figcaption", words + "."), class_="chart")
+def _published(record: RunRecord) -> Html:
+    return neighbour_tables.section_from(neighbour_tables.beside(record.scores, record.headline))
+
+
+def _steps(record: RunRecord) -> Html:
+    return steps.section_from(record.examples, record.rule)
+
+
+def _failures(record: RunRecord) -> Html:
+    return failure.section_from(record.cases)
 
 
 HISTORY = ("epoch", "train_loss", "val_loss", "val_auroc", "learning_rate", "seconds")
 
 SECTIONS: tuple[tuple[str, str, Callable[[RunRecord], Html]], ...] = (
     ("results", "Results", _results),
+    ("published", "Published numbers", _published),
     ("classification", "Classification", _classification),
     ("localisation", "Localisation", _localisation),
     ("strata", "Strata", _strata),
     ("gallery", "Gallery", _gallery),
+    ("steps", "Step by step", _steps),
+    ("failures", "Failures", _failures),
     ("training", "Training", _training),
     ("films", "Films", _films),
     ("protocol", "Protocol", _protocol),

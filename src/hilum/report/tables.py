@@ -38,6 +38,22 @@ CSV_COLUMNS = (
     "draws_left_out",
 )
 
+
+@dataclass(frozen=True)
+class Table:
+    """A table as plain text, for CSV and LaTeX.
+
+    Attributes:
+        caption: What it shows.
+        header: One word a column.
+        rows: One cell a column.
+    """
+
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
 Standing = Literal["above", "unsure", "below", "unknown"]
 
 
@@ -62,7 +78,7 @@ def named(metric: str, at: float | None = None) -> str:
         'T(IoU) > 0.1'
     """
     title = METRICS[metric].title
-    return title if at is None else f"{title} > {at:g}"
+    return title if at is None else f"{title} {METRICS[metric].sign} {at:g}"
 
 
 def summary_from(scores: Sequence[Score], headline: tuple[str, str]) -> list[SummaryRow]:
@@ -105,6 +121,10 @@ def standing(score: Score | SummaryRow) -> Standing:
     """
     if math.isnan(score.value) or math.isnan(score.floor):
         return "unknown"
+    if not METRICS[score.metric].larger_is_better:
+        if score.value >= score.floor:
+            return "below"
+        return "unsure" if score.high >= score.floor else "above"
     if score.value <= score.floor:
         return "below"
     return "unsure" if score.low <= score.floor else "above"

@@ -1,4 +1,4 @@
-"""The reporting stage: a scored run -> `report.html` and `figures/`."""
+"""The reporting stage: a scored run -> `report.html`, `tables/` and `figures/`."""
 
 import json
 from collections.abc import Sequence
@@ -11,25 +11,60 @@ from hilum.data.store import Progress, silent
 from hilum.evaluate import scores_from_json
 from hilum.files import write_text
 from hilum.recipe import Recipe, toml_from
-from hilum.report import Example, RunRecord, SummaryRow, page_from, save_figures, summary_from
-from hilum.study.folder import RunFolder, read_boxes, read_csv, read_json
+from hilum.report import (
+    Example,
+    RunRecord,
+    SummaryRow,
+    Sweep,
+    curves_from,
+    page_from,
+    save_figures,
+    save_tables,
+    summary_from,
+    swept,
+)
+from hilum.report.sweep import THRESHOLDS
+from hilum.study.failures import failures
+from hilum.study.folder import RunFolder, read_boxes, read_csv, read_json, read_probabilities
 from hilum.study.heatmap_files import read_maps
 from hilum.study.opening import Films, Pixels
-from hilum.study.score import scored_films
+from hilum.study.score import entry_rows, scored_films
 
 
 def report(
     folder: RunFolder, recipe: Recipe, films: Films, pixels: Pixels, progress: Progress = silent
 ) -> Sequence[SummaryRow]:
-    """Writes the page and the figures; returns the table that ends a run.
+    """Writes the page, the figures and the tables; returns the table that ends a run.
+
+    Raises:
+        RunError: The run is not scored yet.
+    """
+    record = record_of(folder, recipe, films, pixels)
+    progress(1, 3)
+    write_text(folder.report, page_from(record))
+    save_tables(record, folder.path / "tables")
+    progress(2, 3)
+    save_figures(record, folder.path / "figures")
+    progress(3, 3)
+    return summary_from(record.scores, record.headline)
+
+
+def record_of(folder: RunFolder, recipe: Recipe, films: Films, pixels: Pixels) -> RunRecord:
+    """All that the page, the figures and the tables of a scored run say.
 
     Raises:
         RunError: The run is not scored yet.
     """
     scores = scores_from_json(read_json(folder.demand(folder.scores, "score")))
-    headline = recipe.explain.methods[0], recipe.localize.rules[0].name
     cohort, probabilities = scored_films(folder, films)
-    record = RunRecord(
+    labels = cohort.labels.astype(float)
+    rng = np.random.Generator(np.random.Philox(recipe.evaluate.seed))
+    seen = validation_films(folder, films)
+    curves = curves_from(
+        probabilities.astype(float), labels, cohort.patient, seen, recipe.evaluate.bootstrap_draws, rng
+    )
+    pictures = examples(folder, recipe, films, pixels, cohort, probabilities)
+    return RunRecord(
         title=recipe.report.title,
         description=recipe.report.description,
         recipe=toml_from(recipe),
@@ -38,18 +73,47 @@ def report(
         versions=read_json(folder.record)["versions"],
         history=[json.loads(line) for line in folder.history.read_text().splitlines()],
         scores=scores,
-        examples=examples(folder, recipe, films, pixels, cohort, probabilities),
+        examples=pictures,
         failures=[(line["film"], line["reason"]) for line in read_csv(folder.failures)],
-        headline=headline,
+        headline=(recipe.explain.methods[0], recipe.localize.rules[0].name),
         probabilities=probabilities,
-        labels=cohort.labels.astype(float),
+        labels=labels,
         findings=cohort.findings,
+        settings=recipe.model_dump(),
+        rule=recipe.localize.rules[0],
+        curves=curves,
+        sweep=_sweep(folder, recipe, cohort),
+        cases=failures(folder, recipe, films, pixels, curves, pictures),
     )
-    write_text(folder.report, page_from(record))
-    progress(1, 2)
-    save_figures(record, folder.path / "figures")
-    progress(2, 2)
-    return summary_from(scores, headline)
+
+
+def validation_films(folder: RunFolder, films: Films) -> tuple[np.ndarray, np.ndarray] | None:
+    """Probabilities and labels of the validation films that have probabilities; None without any."""
+    probabilities = read_probabilities(folder, films.cohort)
+    rows = films.cohort.side("val")
+    rows = rows[np.isfinite(probabilities[rows]).all(axis=1)]
+    return (probabilities[rows], films.cohort.labels[rows].astype(float)) if len(rows) else None
+
+
+def _sweep(folder: RunFolder, recipe: Recipe, cohort: Cohort) -> Sweep:
+    """Every heatmap method under every threshold of the figure, all else as in the headline's rule."""
+    rule, lines = recipe.localize.rules[0], []
+    for method in recipe.explain.methods:
+        stored = read_maps(folder, method, cohort)
+        wanted = np.unique(entry_rows(cohort, stored))
+        lines.append(
+            swept(
+                stored.maps[wanted],
+                stored.affine[wanted],
+                stored.image[wanted],
+                stored.finding[wanted],
+                cohort.reference,
+                recipe.data.geometry.input_hw,
+                rule,
+                cohort.frame_hw,
+            )
+        )
+    return Sweep(recipe.explain.methods, THRESHOLDS, rule.threshold, np.stack(lines))
 
 
 def _facts(films: Films) -> list[tuple[str, str]]:
