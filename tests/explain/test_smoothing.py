@@ -28,6 +28,7 @@ def test_augmentation_is_the_mean_of_scaled_maps(method, passes, sign, model, im
                 for finding in range(3):
                     one = np.ascontiguousarray(raw[film, finding])
                     one = one if sign == "signed" else np.maximum(one, 0)
+                    one = unit_map(one, signed=True).astype(np.float32)
                     total[film, finding] += unit_map(enlarged(one, (SIDE, SIDE)), signed=True)
             n += 1
     assert n == (6 if passes == "six" else 3)
@@ -52,6 +53,32 @@ def test_how_many_films_go_together_changes_nothing(model, images, metadata) -> 
         return heatmaps(model, images[rows], None, "gradcam", "augmentation", metadata[rows])
 
     np.testing.assert_allclose(maps(slice(1, 2)), maps(slice(None))[1:2], atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["gradcam", "gradient"])
+def test_maps_of_little_range_are_not_darkened(method, images) -> None:
+    """A head of a ten-thousandth gives maps of that size, and the same maps in [0, 1]."""
+    model = HEADS["average"]().double().eval()
+    before = heatmaps(model, images, None, method, "augmentation")
+    with torch.no_grad():
+        model.map_weights.mul_(1e-4)
+    np.testing.assert_allclose(heatmaps(model, images, None, method, "augmentation"), before, atol=1e-5)
+
+
+def test_flat_maps_stay_flat(images) -> None:
+    model = HEADS["average"]().double().eval()
+    with torch.no_grad():
+        model.map_weights.zero_()
+    assert not heatmaps(model, images, None, "gradcam", "augmentation").any()
+
+
+def test_the_films_as_they_are_run_once(model, images, metadata) -> None:
+    rows = []
+    model.blocks[-1].register_forward_hook(lambda *inputs: rows.append(len(inputs[1][0])))
+    heatmaps(model, images, None, "gradcam", "augmentation", metadata)
+    assert rows == [3, 15]  # as they are, and the five other copies of each at once
+    heatmaps(model, images, None, "gradcam", "augmentation(three_flipped)", metadata)
+    assert rows[2:] == [3, 9]
 
 
 @pytest.mark.parametrize("method", ["gradcam", "gradcam++", "layercam"])
@@ -96,7 +123,9 @@ def test_eigen_before_augmentation(images) -> None:
         for factor in (0.9, 1.0, 1.1):
             raw = heatmaps(model, (images.flip(3) if flip else images) * factor, None, "gradcam", "eigen")
             raw = torch.from_numpy(np.ascontiguousarray(raw[..., ::-1] if flip else raw)).relu()
-            large = interpolate(raw, (SIDE, SIDE), mode="bilinear", align_corners=False)
+            low, high = raw.amin((2, 3), keepdim=True), raw.amax((2, 3), keepdim=True)
+            small = (raw - low) / (high - low + 1e-7)
+            large = interpolate(small, (SIDE, SIDE), mode="bilinear", align_corners=False)
             low, high = large.amin((2, 3), keepdim=True), large.amax((2, 3), keepdim=True)
-            total = total + (raw - low) / (high - low + 1e-7)
+            total = total + (small - low) / (high - low + 1e-7)
     np.testing.assert_allclose(ours, (total / 6).numpy(), atol=1e-5)

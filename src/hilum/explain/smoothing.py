@@ -1,6 +1,6 @@
 """Two ways to smooth a map: the mean over altered films, and the main direction of the weighted channels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from jaxtyping import Float, Int
@@ -15,6 +15,11 @@ AT_ONCE = 16
 """Altered films a forward pass, at most, unless one of each is more."""
 
 FACTORS = (0.9, 1.0, 1.1)
+
+Copy = tuple[bool, float]
+"""Of a film: whether it is flipped left to right, and what its normalised values are multiplied by."""
+
+_AS_IT_IS: Copy = (False, 1.0)
 
 Maps = Callable[[Captured, Tensor], Tensor]
 
@@ -39,7 +44,7 @@ def augmentation(
 
     Args:
         maps: Functions that make the maps to be smoothed, by name; all share the passes.
-        captured: The films as they are.
+        captured: The films as they are, which are one of the six copies; they are not run again.
         findings: Columns wanted.
         passes: "six" copies or "three_flipped".
         sign: "relu" makes negative evidence 0 before a pass is scaled, "signed" keeps its rank.
@@ -47,18 +52,12 @@ def augmentation(
     """
     flips = (False, True) if passes == "six" else (True,)
     copies = [(flip, factor) for flip in flips for factor in FACTORS]
-    n = len(captured.images)
-    together = max(1, min(len(copies), AT_ONCE // max(n, 1)))
     sums: dict[str, Tensor] = {}
-    for first in range(0, len(copies), together):
-        inside = copies[first : first + together]
-        altered = [(captured.images.flip(3) if flip else captured.images) * factor for flip, factor in inside]
-        metadata = None if captured.metadata is None else captured.metadata.repeat(len(inside), 1)
-        again = capture(captured.model, torch.cat(altered), metadata, pre_relu=pre_relu, seed=captured.seed)
+    for inside, again in _captured_again(captured, copies, pre_relu):
         for name, make in maps.items():
             made = make(again, findings)
             made = _unit(made if sign == "signed" else made.relu(), captured.images.shape[2:])
-            for (flip, _), each in zip(inside, made.split(n) if n else [made] * len(inside), strict=True):
+            for (flip, _), each in zip(inside, made.tensor_split(len(inside)), strict=True):
                 turned = each.flip(3) if flip else each
                 sums[name] = sums[name] + turned if name in sums else turned
     return {name: total / len(copies) for name, total in sums.items()}
@@ -91,12 +90,36 @@ def map_rank1(maps: Float[Tensor, "n c u v"]) -> Float[Tensor, "n c u v"]:
     return (U[..., :1] * S[..., None, :1] @ Vh[..., :1, :]).to(maps.dtype)
 
 
+def _captured_again(
+    captured: Captured, copies: list[Copy], pre_relu: bool
+) -> Iterator[tuple[list[Copy], Captured]]:
+    """Some of the copies at a time, and what the model makes of them; that of the films as they are first."""
+    if _AS_IT_IS in copies:
+        yield [_AS_IT_IS], captured
+    altered = [copy for copy in copies if copy != _AS_IT_IS]
+    together = max(1, AT_ONCE // max(len(captured.images), 1))
+    for first in range(0, len(altered), together):
+        inside = altered[first : first + together]
+        images = [(captured.images.flip(3) if flip else captured.images) * factor for flip, factor in inside]
+        metadata = None if captured.metadata is None else captured.metadata.repeat(len(inside), 1)
+        again = capture(captured.model, torch.cat(images), metadata, pre_relu=pre_relu, seed=captured.seed)
+        yield inside, again
+
+
 def _unit(maps: Float[Tensor, "n c u v"], input_hw: tuple[int, ...]) -> Float[Tensor, "n c u v"]:
-    """Scaled by the range that each map has when enlarged to the input."""
+    """Scaled by the range that each map has when enlarged to the input.
+
+    As in pytorch-grad-cam they are scaled by their own range first: the 1e-7 that keeps flat maps flat would
+    otherwise darken maps of little range, such as gradients.
+    """
     if not maps.numel():
         return maps
-    large = maps
-    if maps.shape[2:] != input_hw:
-        large = interpolate(maps, input_hw, mode="bilinear", align_corners=False)
-    low, high = large.amin(dim=(2, 3), keepdim=True), large.amax(dim=(2, 3), keepdim=True)
+    maps = _scaled(maps, maps)
+    if maps.shape[2:] == input_hw:
+        return _scaled(maps, maps)
+    return _scaled(maps, interpolate(maps, input_hw, mode="bilinear", align_corners=False))
+
+
+def _scaled(maps: Float[Tensor, "n c u v"], by: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c u v"]:
+    low, high = by.amin(dim=(2, 3), keepdim=True), by.amax(dim=(2, 3), keepdim=True)
     return (maps - low) / (high - low + 1e-7)
