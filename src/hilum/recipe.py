@@ -95,6 +95,7 @@ class ModelSettings(Section):
 
     name: str
     backbone: str
+    neck: str = "none"
     map_stride: Literal[16, 32] = 32
     metadata: bool = False
     weights: str = "imagenet"

@@ -31,7 +31,16 @@ WITH_LAST_MAP = [name for name, model in MODELS.items() if issubclass(model, Las
 
 
 def test_the_tables_are_whole() -> None:
-    assert sorted(MODELS) == ["average_pooling", "log_sum_exp", "max_pooling", "pcam", "wildcat"]
+    assert sorted(MODELS) == [
+        "attention_gates",
+        "average_pooling",
+        "log_sum_exp",
+        "max_pooling",
+        "pcam",
+        "space_attention",
+        "wildcat",
+    ]
+    assert len(MODELS) == 7
     assert sorted(FAMILIES) == sorted(SMALLEST)
     assert len(FAMILIES) == 8
 

@@ -21,7 +21,7 @@ HISTORIES = ([], [0.5], [0.5, 0.6, 0.6, 0.6, 0.6], [0.5, math.nan, 0.4, 0.3, 0.2
 
 
 def test_the_tables_are_whole() -> None:
-    assert sorted(LOSSES) == ["bce"]
+    assert sorted(LOSSES) == ["bce", "finding_weighted", "focal", "weighted"]
     assert sorted(OPTIMISERS) == ["adam", "adamw", "sgd"]
     assert sorted(SCHEDULES) == sorted(SCALES)
     assert len(SCHEDULES) == 3

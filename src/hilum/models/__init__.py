@@ -9,17 +9,22 @@ from hilum.data.metadata import N_METADATA, MetadataScaling
 from hilum.errors import WeightsError
 from hilum.lookup import call
 from hilum.models import weights
+from hilum.models.attention_gates import AttentionGates
 from hilum.models.backbones import backbone_from
 from hilum.models.classifier import AveragePooling, Classifier, LastMapClassifier, OwnMaps
 from hilum.models.foreign import Foreign
 from hilum.models.inputs import network_input
+from hilum.models.neck import NECKS
 from hilum.models.pooling import LogSumExpPooling, MaxPooling, Pcam, Wildcat
+from hilum.models.space_attention import SpaceAttention
 
 MODELS = {
+    "attention_gates": AttentionGates,
     "average_pooling": AveragePooling,
     "log_sum_exp": LogSumExpPooling,
     "max_pooling": MaxPooling,
     "pcam": Pcam,
+    "space_attention": SpaceAttention,
     "wildcat": Wildcat,
 }
 """Heads by the name that a recipe gives under `[model] name`, with their numbers: "log_sum_exp(10)"."""
@@ -33,26 +38,28 @@ def build(
     metadata: bool,
     findings: tuple[str, ...],
     input_hw: tuple[int, int],
+    neck: str = "none",
     start: str = weights.NONE,
 ) -> Classifier:
     """A model of the table on a backbone.
 
     Args:
         name: Entry of `MODELS`, with its numbers if it has any.
-        backbone: timm's name of a network.
+        backbone: timm's name of a network, or "resnet38".
         map_stride: 32 or 16, see `backbone_from`.
         metadata: Whether view, age and sex join the pooled map.
         findings: Outputs, in order.
         input_hw: Height and width of the input, in px.
+        neck: Entry of `NECKS`, with its options if it has any.
         start: "imagenet", "none", or a file; see `weights.start_weights`.
 
     Raises:
         ValueError: An unknown name or stride.
         WeightsError: The start weights are not to be had.
     """
-    head = call(MODELS, name, "model", n_given=5)
+    head, between = call(MODELS, name, "model", n_given=5), call(NECKS, neck, "neck", n_given=2)
     load = weights.start_weights(backbone, start)
-    body, n_channels = backbone_from(backbone, map_stride, load() if load else None)
+    body, n_channels = between(*backbone_from(backbone, map_stride, load() if load else None))
     return head(body, n_channels, findings, input_hw, N_METADATA if metadata else 0)
 
 
@@ -64,7 +71,7 @@ def save(
     Args:
         path: A .safetensors file.
         model: Made by `build`.
-        settings: name, backbone, map_stride and metadata, as given to `build`.
+        settings: name, backbone, map_stride, metadata and neck, as given to `build`.
         geometry: How films are brought to its input.
         scaling: Fitted on its training films.
     """
@@ -95,6 +102,7 @@ def load(path: Path) -> tuple[Classifier, Geometry, MetadataScaling]:
 
 __all__ = [
     "MODELS",
+    "NECKS",
     "Classifier",
     "Foreign",
     "LastMapClassifier",

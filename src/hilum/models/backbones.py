@@ -9,6 +9,8 @@ import timm
 from torch import Tensor, nn
 
 from hilum.errors import WeightsError
+from hilum.lookup import call
+from hilum.models.resnet38 import resnet38
 
 TRANSITION_CHANNELS = 256
 
@@ -111,6 +113,9 @@ FAMILIES: dict[str, Callable[[Any], OrderedDict[str, nn.Module]]] = {
 }
 """How a timm network falls into blocks, by the letters its name starts with; any other is one block."""
 
+OWN: dict[str, Callable[..., Any]] = {"resnet38": resnet38}
+"""Networks that timm does not have, by name, with their options."""
+
 _STRIDE_16_BLOCKS = {"efficientnet": 6, "resnet": 4, "resnext": 4, "vgg": 5}
 """Blocks up to stride 16, stem included."""
 
@@ -135,6 +140,13 @@ def backbone_from(
         WeightsError: The state is of another network.
     """
     architecture = name.partition(".")[0]
+    if architecture.partition("(")[0].strip() in OWN:
+        network = call(OWN, name, "backbone")()
+        if map_stride != 32 or state is not None:
+            raise ValueError(
+                f"{name} has no other map stride and no start weights; map_stride = 32, weights none"
+            )
+        return nn.Sequential(_resnet(network)), network.num_features
     known_to_timm = timm.list_models()
     if architecture not in known_to_timm:
         near = difflib.get_close_matches(architecture, known_to_timm, n=5)

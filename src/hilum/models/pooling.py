@@ -48,7 +48,7 @@ class LogSumExpPooling(PoolingClassifier):
         return (torch.logsumexp(self.r * flat, dim=2) - math.log(flat.shape[2])) / self.r
 
 
-class _MapHead(LastMapClassifier, OwnMaps):
+class MapHead(LastMapClassifier, OwnMaps):
     """A 1 x 1 convolution makes maps of each finding, and those are pooled; without metadata."""
 
     def __init__(
@@ -85,8 +85,21 @@ class _MapHead(LastMapClassifier, OwnMaps):
         """The mean of each finding's maps."""
         return self.head(activations).unflatten(1, (len(self.findings), -1)).mean(dim=2)
 
+    def start_at(self, prevalence: Float[Tensor, " f"]) -> None:
+        """Sets the bias to the log-odds of the prevalence."""
+        with torch.no_grad():
+            self.bias.copy_(torch.logit(prevalence))
 
-class Wildcat(_MapHead):
+    def own_maps(
+        self,
+        images: Float[Tensor, "n 3 h w"],
+        metadata: Float[Tensor, "n 3"] | None = None,  # noqa: ARG002
+    ) -> Float[Tensor, "n f u v"]:
+        """The class maps, in logits."""
+        return self.class_maps(self.activations(images))
+
+
+class Wildcat(MapHead):
     """The mean of a finding's k greatest cells plus alpha times that of its k least, its maps averaged first.
 
     Source: Durand et al., CVPR 2017, equations 1 and 2.
@@ -145,16 +158,8 @@ class Wildcat(_MapHead):
             logits = logits / 2 if self.scale == "div2" else logits
         return logits
 
-    def own_maps(
-        self,
-        images: Float[Tensor, "n 3 h w"],
-        metadata: Float[Tensor, "n 3"] | None = None,  # noqa: ARG002
-    ) -> Float[Tensor, "n f u v"]:
-        """The class maps, in logits."""
-        return self.class_maps(self.activations(images))
 
-
-class Pcam(_MapHead):
+class Pcam(MapHead):
     """Every cell is classified; the logit is the cells' mean, weighted by their own probabilities.
 
     The linear layer is the same before and after the pooling, so pooling its values is pooling its inputs.
@@ -172,11 +177,6 @@ class Pcam(_MapHead):
         n_metadata: int = 0,
     ) -> None:
         super().__init__(backbone, n_channels, findings, input_hw, n_metadata, 1)
-
-    def start_at(self, prevalence: Float[Tensor, " f"]) -> None:
-        """Sets the bias to the log-odds of the prevalence."""
-        with torch.no_grad():
-            self.bias.copy_(torch.logit(prevalence))
 
     def logits_from(
         self,

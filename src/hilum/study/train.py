@@ -18,7 +18,7 @@ from hilum.study.folder import RunFolder
 from hilum.study.opening import Films, Pixels
 from hilum.training import FilmSet, fit
 from hilum.training.fit import OPTIMISERS, SCHEDULES
-from hilum.training.losses import LOSSES
+from hilum.training.losses import loss_from
 
 
 def check(recipe: Recipe) -> None:
@@ -30,7 +30,7 @@ def check(recipe: Recipe) -> None:
     try:
         pick(OPTIMISERS, recipe.training.optimiser, "optimiser")
         pick(dict.fromkeys(SCHEDULES), recipe.training.schedule, "schedule")
-        pick(LOSSES, recipe.training.loss, "loss")
+        loss_from(recipe.training.loss)
         settings = recipe.model.model_dump(exclude={"weights"})
         input_hw = recipe.data.geometry.input_hw
         model = models.build(**settings, findings=("Effusion",), input_hw=input_hw).eval()

@@ -18,7 +18,7 @@ from hilum.lookup import pick
 from hilum.models import Classifier, weights
 from hilum.training import schedule
 from hilum.training.batches import Batch, Epoch, FilmSet, in_order
-from hilum.training.losses import LOSSES
+from hilum.training.losses import loss_from
 from hilum.training.module import Training
 
 OPTIMISERS = {
@@ -72,7 +72,7 @@ def fit(
         plateau_factor: What it is then multiplied by.
         stop_patience: Epochs without improvement before training stops.
         monitor: "val_auroc" or "val_loss".
-        loss: A name of `LOSSES`.
+        loss: A name of `LOSSES`, with its numbers if it has any.
         frozen_blocks: So many blocks, counted from the stem, keep their weights and statistics.
         augmentation: Geometry of the training films.
         seed: Of order, geometry and dropout.
@@ -96,7 +96,7 @@ def fit(
     module = Training(
         model.to(memory_format=torch.channels_last),
         step="classify",
-        loss=pick(LOSSES, loss, "loss"),
+        loss=loss_from(loss),
         optimiser=make,
         scale=pick(schedules, schedule_name, "schedule"),
         monitor=monitor,
