@@ -28,17 +28,17 @@ def eigen_cam_centred(
     their maps.
     """
     A = captured.at(layer).activations
-    return _for_every_finding(first_projection(A - A.mean(dim=(2, 3), keepdim=True), A), findings)
+    return _for_every_finding(first_projection(A - A.mean(dim=(2, 3), keepdim=True), A.sum(dim=1)), findings)
 
 
 def first_projection(
-    maps: Float[Tensor, "n d u v"], reference: Float[Tensor, "n d u v"] | None = None
+    maps: Float[Tensor, "n d u v"], reference: Float[Tensor, "n u v"] | None = None
 ) -> Float[Tensor, "n u v"]:
     """The map of each film that holds most of what its channels hold, sign included.
 
     With X the channels as columns, the left singular vector times its singular value is X V_1; it comes from
     the smaller of the two products of X with itself. Its sign is free, and is set so that the map does not
-    correlate negatively with the sum of the channels of `reference`, by default of `maps` itself.
+    correlate negatively with `reference`, by default the sum of the channels of `maps`.
     """
     n, n_channels, height, width = maps.shape
     X = maps.flatten(2).double()
@@ -50,7 +50,7 @@ def first_projection(
     else:
         _, vectors = torch.linalg.eigh(X @ X.mT)
         M = torch.einsum("ndp,nd->np", X, vectors[..., -1])
-    total = (maps if reference is None else reference).flatten(2).double().sum(dim=1)
+    total = (maps.sum(dim=1) if reference is None else reference).flatten(1).double()
     agreement = (M * (total - total.mean(dim=1, keepdim=True))).sum(dim=1, keepdim=True)
     return torch.where(agreement < 0, -M, M).reshape(n, height, width).to(maps.dtype)
 

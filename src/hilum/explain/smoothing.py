@@ -74,8 +74,7 @@ def eigen_weighted(activations: Float[Tensor, "n d u v"], weights: Weights) -> F
     weights = weights.expand(len(activations), *weights.shape[1:])
     for film, A in enumerate(activations):
         weighted = weights[film] * A
-        centred = weighted - weighted.mean(dim=(2, 3), keepdim=True)
-        made[film] = first_projection(centred, weighted)
+        made[film] = first_projection(weighted - weighted.mean(dim=(2, 3), keepdim=True), made[film])
     return made
 
 
