@@ -1,5 +1,6 @@
 import dataclasses
 
+from hilum import recipe as recipes
 from hilum.evaluate.protocol import NOT_APPLICABLE, Protocol
 from hilum.report.prose import PROTOCOL_WORDS, methods_from
 
@@ -27,3 +28,39 @@ def test_what_does_not_apply_is_not_told(record, scores):
 
 def test_an_empty_run_has_no_methods(empty):
     assert methods_from(empty) == []
+
+
+SETTINGS = {
+    "model": {"name": "average_pooling", "backbone": "densenet121", "weights": "imagenet"},
+    "data": {"input_px": 224, "resize_px": 256, "split_seed": 3},
+    "training": {"flip": 0.5, "rotate_degrees": 15.0, "crop_area": (0.8, 1.0), "seed": 7},
+}
+
+
+def test_methods_tell_the_recipe(record):
+    text = " ".join(methods_from(record(settings=SETTINGS)))
+    for words in (
+        "The network was average_pooling on densenet121, started from these weights: imagenet.",
+        "224 px a side, cut from the middle of films brought to 256 px",
+        "flipped left to right with probability 0.5, rotated by up to 15 degrees either way and cropped to "
+        "80 to 100 % of their area",
+        "random seed 3",
+        "Training used random seed 7.",
+    ):
+        assert words in text
+    assert "It was trained with" not in text  # the recipe does not name all of it
+
+
+def test_a_whole_recipe_leaves_no_sentence_out(record):
+    recipe = recipes.load("demo")
+    text = " ".join(methods_from(record(settings=recipe.model_dump())))
+    assert f"learning rate {recipe.training.learning_rate:g}" in text
+    assert "Training films were" in text
+    assert f"from {recipe.evaluate.bootstrap_draws} redrawn cohorts" in text
+    assert "{" not in text
+
+
+def test_untouched_films_are_said_to_be(record):
+    text = " ".join(methods_from(record(settings={"training": {"flip": 0.0, "rotate_degrees": 0.0}})))
+    assert "Training films were not augmented." in text
+    assert "augmented" not in " ".join(methods_from(record(settings={})))

@@ -8,7 +8,7 @@ import pytest
 from hilum.report.curves import curves_from
 from hilum.report.failure import FALSE_CALL, LIT, picked
 from hilum.study.failures import failures
-from hilum.study.report import examples, validation_films
+from hilum.study.report import examples
 from hilum.study.score import scored_films
 
 
@@ -16,8 +16,8 @@ from hilum.study.score import scored_films
 def curves(run):
     cohort, probabilities = scored_films(run.folder, run.films)
     films = probabilities, cohort.labels.astype(float), cohort.patient
-    seen = validation_films(run.folder, run.films)
-    return curves_from(*films, seen, 20, np.random.default_rng(0))
+    seen, likely = scored_films(run.folder, run.films, "val")
+    return curves_from(*films, (likely, seen.labels.astype(float)), 20, np.random.default_rng(0))
 
 
 def made(run, curves):

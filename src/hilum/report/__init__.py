@@ -6,8 +6,9 @@ ends a run. `curves_from`, `swept` and `cases_from` work out what a record holds
 comes from data is escaped; the same record always gives the same bytes.
 """
 
+from hilum.report.comparison_page import Comparison, Pairing, comparison_page, differences_table
 from hilum.report.curves import Curves, curves_from
-from hilum.report.exports import save_tables
+from hilum.report.exports import csv_of, latex_of, save_tables
 from hilum.report.failure import cases_from
 from hilum.report.figures import save_figures
 from hilum.report.page import page_from
@@ -17,14 +18,20 @@ from hilum.report.tables import SummaryRow, csv_from, summary_from, text_table
 
 __all__ = [
     "Case",
+    "Comparison",
     "Curves",
     "Example",
+    "Pairing",
     "RunRecord",
     "SummaryRow",
     "Sweep",
     "cases_from",
+    "comparison_page",
     "csv_from",
+    "csv_of",
     "curves_from",
+    "differences_table",
+    "latex_of",
     "page_from",
     "save_figures",
     "save_tables",

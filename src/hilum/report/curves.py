@@ -13,7 +13,7 @@ from hilum.evaluate.curve import Band, precision_recall_band, roc_band
 from hilum.evaluate.operating_point import OperatingPoint, Rates, operating_point, rates_at
 
 POINTS = ("youden", "sensitivity(0.9)", "ppv(0.5)")
-"""The operating points of a page."""
+"""Operating points that a page shows besides those of its recipe."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ def curves_from(
     validation: tuple[Float[np.ndarray, "v f"], Float[np.ndarray, "v f"]] | None,
     n_draws: int,
     rng: np.random.Generator,
+    points: Sequence[str] = POINTS,
 ) -> Curves:
     """Curves with bands over redrawn patients, and operating points that are chosen on validation films.
 
@@ -54,24 +55,25 @@ def curves_from(
         validation: Probabilities and labels of films of other patients.
         n_draws: How often the patients are redrawn.
         rng: Source of the draws.
+        points: Calls of `OPERATING_POINTS`; failures are looked for at the first.
     """
     films = probabilities, labels, patient
     likely = _are_probabilities(probabilities)
     bins = reliability(probabilities, labels) if likely else None
-    scaled, points = None, []
+    scaled, cut = None, []
     if validation is not None:
         if likely and _are_probabilities(validation[0]):
             scaled = reliability(temperature_scaling(*validation)(probabilities), labels)
-        for name in POINTS:
+        for name in points:
             point = operating_point(name, *validation)
-            points.append((point, rates_at(point.cut, *films, n_draws, rng)))
+            cut.append((point, rates_at(point.cut, *films, n_draws, rng)))
     return Curves(
         roc=roc_band(*films, n_draws, rng),
         precision_recall=precision_recall_band(*films, n_draws, rng),
         reliability=bins,
         reliability_band=_share_band(*films, n_draws, rng) if likely else None,
         scaled=scaled,
-        points=tuple(points),
+        points=tuple(cut),
     )
 
 

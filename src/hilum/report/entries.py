@@ -45,4 +45,5 @@ def section_from(examples: Sequence[Example]) -> Html:
     n = len(made.rows)
     rest = "" if n <= MOST_SHOWN else f"; the first {MOST_SHOWN}, all of them in tables/entries.csv"
     shown = table(f"{made.caption}{rest}", made.header, made.rows[:MOST_SHOWN], "entries")
-    return tag("details", tag("summary", f"All {n:,} reference boxes of the scored films"), shown)
+    words = f"All {n:,} reference boxes of the scored films"
+    return tag("details", tag("summary", words), shown, class_="screen")

@@ -140,7 +140,7 @@ def section_from(cases: Sequence[Case]) -> Html:
         (query, f"{queries[query]:,}", "a query across kinds, for a reader study") for query in QUERIES
     ]
     words = (
-        "Called means: at or above the cut of greatest sensitivity plus specificity on the validation films. "
+        "Called means: at or above the cut of the first operating point, chosen on the validation films. "
         "All failures, with room for a reader's comment, are in tables/failures.csv."
     )
     parts = [

@@ -58,7 +58,7 @@ def _legend(chart: Chart) -> Html:
 
 def _panel(panel: Panel, small: bool) -> Html:
     if small:
-        place = _Place(panel, 200.0, 186.0, 31.0, 20.0, 6.0, 32.0, 3)
+        place = _Place(panel, 204.0, 186.0, 38.0, 20.0, 6.0, 32.0, 3)
     else:
         place = _Place(panel, 440.0, 280.0, 48.0, 24.0, 10.0, 42.0, 6)
     parts = [_axes(place)]

@@ -31,7 +31,8 @@ def section_from(curves: Curves | None, findings: Sequence[str]) -> Html:
     parts = [tag("h3", "Operating points"), tag("p", words, class_="note")]
     for number, (point, rates) in enumerate(curves.points):
         state = {} if number else {"open": "open"}
-        summary = tag("summary", f"{point.name}: {WORDS.get(point.name, '')}")
+        words = WORDS.get(point.name)
+        summary = tag("summary", f"{point.name}: {words}" if words else point.name)
         parts.append(tag("details", summary, _table(point, rates, findings), **state))
     return joined(*parts)
 

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from importlib import resources
 
+from hilum.evaluate.metric import METRICS
 from hilum.evaluate.protocol import Protocol, Score
 from hilum.report import entries, failure, neighbour_tables, operating_tables, score_tables, steps
 from hilum.report.classification_charts import calibration_chart, precision_recall_chart, roc_chart
@@ -26,7 +27,14 @@ BANNER = "For research, not for diagnosis."
 def page_from(record: RunRecord) -> str:
     """The whole page as HTML; the same text for the same record."""
     sections = [(name, title, write(record)) for name, title, write in SECTIONS]
-    links = [tag("li", tag("a", title, href=f"#{name}")) for name, title, _ in sections]
+    return document(record.title, record.description, record.warnings, sections)
+
+
+def document(
+    title: str, lead: str, warnings: Sequence[str], sections: Sequence[tuple[str, str, Html]]
+) -> str:
+    """A page with its head, its contents and its sections, each with anchor, heading and inside."""
+    links = [tag("li", tag("a", heading, href=f"#{name}")) for name, heading, _ in sections]
     style = resources.files("hilum.report").joinpath("page.css").read_text(encoding="utf-8")
     head = tag(
         "head",
@@ -34,20 +42,26 @@ def page_from(record: RunRecord) -> str:
         tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"{record.title} · hilum"),
+        tag("title", f"{title} · hilum"),
         tag("style", Html(style)),
     )
     top = tag(
         "header",
-        tag("h1", record.title),
-        tag("p", record.description, class_="lead"),
+        tag("h1", title),
+        tag("p", lead, class_="lead"),
         tag("p", BANNER, class_="banner"),
-        *(tag("p", tag("strong", "Note. "), words, class_="warning") for words in record.warnings),
+        *(tag("p", tag("strong", "Note. "), words, class_="warning") for words in warnings),
     )
     contents = tag("nav", tag("ul", *links), aria_label="Contents")
     body = [
-        tag("section", tag("h2", title, id=f"{name}-title"), inside, id=name, aria_labelledby=f"{name}-title")
-        for name, title, inside in sections
+        tag(
+            "section",
+            tag("h2", heading, id=f"{name}-title"),
+            inside,
+            id=name,
+            aria_labelledby=f"{name}-title",
+        )
+        for name, heading, inside in sections
     ]
     page = tag("html", head, tag("body", top, contents, tag("main", *body)), lang="en")
     return f"<!DOCTYPE html>\n{page}\n"
@@ -79,7 +93,9 @@ def _classification(record: RunRecord) -> Html:
     parts = []
     if any(s.metric == "auroc" for s in whole):
         parts.append(score_tables.auroc_table(whole))
-    others = [s for s in whole if s.metric != "auroc"]
+    has_points = record.curves is not None and len(record.curves.points) > 0
+    elsewhere = ("auroc", "sensitivity", "specificity") if has_points else ("auroc",)
+    others = [s for s in whole if s.metric not in elsewhere]
     if others:
         caption = "Other measures of the probabilities"
         parts.append(_by_finding(caption, others))
@@ -105,6 +121,7 @@ def _localisation(record: RunRecord) -> Html:
     others = [s for s in boxed if s.at is None]
     if any(s.finding is None for s in others):
         parts.append(score_tables.means_table("Other measures, means over findings", others))
+    parts += _further_means(boxed)
     parts.append(chart_from(localisation_chart(record)))
     swept = chart_from(sweep_chart(record.sweep))
     parts += [tag("h3", "Against the threshold"), swept] if swept else []
@@ -118,6 +135,17 @@ def _localisation(record: RunRecord) -> Html:
         is_open = pair in (record.headline, (record.headline[0], None))
         parts.append(_system_details(boxed, pair, is_open))
     return joined(*parts, entries.section_from(record.examples))
+
+
+def _further_means(boxed: Sequence[Score]) -> list[Html]:
+    """Means of what else is read at several T, such as false boxes and FROC, folded away."""
+    parts = []
+    for metric in dict.fromkeys(s.metric for s in boxed if s.at is not None):
+        means = [s for s in boxed if s.metric == metric and s.finding is None]
+        if metric not in ("t_iou", "t_iobb") and means:
+            title = f"{METRICS[metric].title}, means over findings"
+            parts.append(tag("details", tag("summary", title), score_tables.means_table(title, means)))
+    return parts
 
 
 def _system_details(scores: Sequence[Score], pair: tuple[str | None, str | None], is_open: bool) -> Html:

@@ -1,6 +1,8 @@
 """The standing words of a page: methods paragraph, glossary, names of protocol fields."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from string import Formatter
+from typing import Any
 
 from hilum.evaluate.protocol import NOT_APPLICABLE, UNKNOWN, Score
 from hilum.report.record import RunRecord
@@ -24,6 +26,21 @@ PROTOCOL_WORDS = {
     "contaminated": "weights may have seen these films",
 }
 """What each field of a protocol is called in print."""
+
+RECIPE_WORDS = (
+    ("model", "The network was {name} on {backbone}, started from these weights: {weights}."),
+    ("data", "Its input was {input_px} px a side, cut from the middle of films brought to {resize_px} px."),
+    (
+        "training",
+        "It was trained with {optimiser} (learning rate {learning_rate:g}, weight decay {weight_decay:g}, "
+        "schedule {schedule}), the loss {loss}, batches of {batch_size} films and at most {epochs} epochs; "
+        "the weights of the best epoch by {monitor} were kept.",
+    ),
+    ("data", "The split was drawn with random seed {split_seed}."),
+    ("training", "Training used random seed {seed}."),
+    ("evaluate", "Intervals are from {bootstrap_draws} redrawn cohorts, random seed {seed}."),
+)
+"""A sentence for each section of a recipe that names all of its keys."""
 
 GLOSSARY = {
     "AUROC": "Chance that a film with the finding gets a higher probability than one without; 0.5 is a coin.",
@@ -51,7 +68,7 @@ def methods_from(record: RunRecord) -> list[str]:
     Returns:
         Only sentences that the run supports; a protocol field nobody stated is not mentioned.
     """
-    paragraphs = [record.description, _classified(record), _localised(record)]
+    paragraphs = [record.description, _trained(record.settings), _classified(record), _localised(record)]
     if record.scores:
         paragraphs.append(
             "Intervals are 95 % intervals of a bootstrap over patients. Each number stands beside what "
@@ -59,6 +76,36 @@ def methods_from(record: RunRecord) -> list[str]:
             "threshold and component rule for localisation."
         )
     return [paragraph for paragraph in paragraphs if paragraph]
+
+
+def _trained(settings: Mapping[str, Mapping[str, Any]]) -> str:
+    """Network, training and augmentation, from the recipe; only what it names."""
+    sentences = []
+    for section, words in RECIPE_WORDS:
+        known = {key: value for key, value in settings.get(section, {}).items() if value is not None}
+        if all(key in known for key in _keys(words)):
+            sentences.append(words.format(**known))
+    return " ".join([*sentences, *_augmented(settings.get("training", {}))])
+
+
+def _keys(words: str) -> list[str]:
+    """The names in braces."""
+    return [key for _, key, _, _ in Formatter().parse(words) if key]
+
+
+def _augmented(training: Mapping[str, Any]) -> list[str]:
+    """How training films were changed; nothing where the recipe does not say."""
+    if "flip" not in training:
+        return []
+    done = []
+    if training["flip"]:
+        done.append(f"flipped left to right with probability {training['flip']:g}")
+    if training.get("rotate_degrees"):
+        done.append(f"rotated by up to {training['rotate_degrees']:g} degrees either way")
+    if training.get("crop_area"):
+        low, high = training["crop_area"]
+        done.append(f"cropped to {100 * low:g} to {100 * high:g} % of their area")
+    return [f"Training films were {_listed(done)}." if done else "Training films were not augmented."]
 
 
 def _classified(record: RunRecord) -> str:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 
+from hilum.evaluate.metric import METRICS
 from hilum.evaluate.protocol import Score
 from hilum.report.markup import Html, joined, table, tag
 from hilum.report.tables import SMALL, SummaryRow, named, printed, standing
@@ -161,7 +162,7 @@ def means_table(caption: str, scores: Sequence[Score]) -> Html:
 def heads_of(columns: Sequence[tuple[str, float | None]]) -> list[str]:
     """Heads of columns: only T where the metric is the same throughout, for the caption names it."""
     if len(columns) > 1 and len({metric for metric, _ in columns}) == 1:
-        return [f"> {at:g}" for _, at in columns if at is not None]
+        return [f"{METRICS[metric].sign} {at:g}" for metric, at in columns if at is not None]
     return [named(*column) for column in columns]
 
 

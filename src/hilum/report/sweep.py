@@ -89,10 +89,11 @@ def sweep_chart(sweep: Sweep | None) -> Chart | None:
     """A panel for each T, a line for each heatmap method, a mark at the threshold that the run uses."""
     if sweep is None or not np.isfinite(sweep.values).any():
         return None
-    is_static = [name.startswith("static") for name in sweep.thresholds]
+    is_static = np.array([name.startswith("static") for name in sweep.thresholds], bool)
     # static ranges stand apart, for their names are long, and are joined with nothing
-    place = np.cumsum(np.where(is_static, 1.7, 1.0))
-    gap = np.arange(1, sum(is_static) + 1)
+    after_static = np.concatenate([[False], is_static[:-1]])
+    place = np.cumsum(np.where(is_static | after_static, 1.7, 1.0))
+    gap = np.arange(1, is_static.sum() + 1)
     ticks = [(float(x), _short(name)) for x, name in zip(place, sweep.thresholds, strict=True)]
     marks = [(float(x), "used") for x in place[np.array(sweep.thresholds) == sweep.used]]
     panels = []

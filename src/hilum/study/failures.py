@@ -8,7 +8,7 @@ import numpy as np
 from hilum.recipe import Recipe
 from hilum.report import Case, Curves, Example, cases_from
 from hilum.report.failure import FALSE_CALL, LIT, picked
-from hilum.study.folder import RunFolder
+from hilum.study.folder import RunFolder, read_json
 from hilum.study.opening import Films, Pixels
 from hilum.study.score import scored_films
 
@@ -58,7 +58,11 @@ def _pictured(
     affine = input_to_frame(geometry, pixels.store.film_hw[pixels.rows[rows]], cohort.frame_hw)
     likely = np.array([case.probability for case in cases])
     place = np.arange(len(cases))
-    boxes = pipeline.localize(maps, place, finding, likely, affine, geometry.input_hw, rule, cohort.frame_hw)
+    ranges = None
+    if rule.scale == "cohort":
+        ranges = np.array(read_json(folder.ranges)["low_high"][method], float)[finding]
+    size = geometry.input_hw
+    boxes = pipeline.localize(maps, place, finding, likely, affine, size, rule, cohort.frame_hw, ranges)
     pictured = []
     for number, case in enumerate(cases):
         example = Example(

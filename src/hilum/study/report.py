@@ -23,9 +23,10 @@ from hilum.report import (
     summary_from,
     swept,
 )
+from hilum.report.curves import POINTS
 from hilum.report.sweep import THRESHOLDS
 from hilum.study.failures import failures
-from hilum.study.folder import RunFolder, read_boxes, read_csv, read_json, read_probabilities
+from hilum.study.folder import RunFolder, read_boxes, read_csv, read_json
 from hilum.study.heatmap_files import read_maps
 from hilum.study.opening import Films, Pixels
 from hilum.study.score import entry_rows, scored_films
@@ -59,10 +60,11 @@ def record_of(folder: RunFolder, recipe: Recipe, films: Films, pixels: Pixels) -
     cohort, probabilities = scored_films(folder, films)
     labels = cohort.labels.astype(float)
     rng = np.random.Generator(np.random.Philox(recipe.evaluate.seed))
-    seen = validation_films(folder, films)
-    curves = curves_from(
-        probabilities.astype(float), labels, cohort.patient, seen, recipe.evaluate.bootstrap_draws, rng
-    )
+    seen, seen_probabilities = scored_films(folder, films, "val")
+    validation = (seen_probabilities, seen.labels.astype(float)) if len(seen) else None
+    n_draws = recipe.evaluate.bootstrap_draws
+    points = list(dict.fromkeys([*recipe.evaluate.operating_points, *POINTS]))
+    curves = curves_from(probabilities, labels, cohort.patient, validation, n_draws, rng, points)
     pictures = examples(folder, recipe, films, pixels, cohort, probabilities)
     return RunRecord(
         title=recipe.report.title,
@@ -82,24 +84,16 @@ def record_of(folder: RunFolder, recipe: Recipe, films: Films, pixels: Pixels) -
         settings=recipe.model_dump(),
         rule=recipe.localize.rules[0],
         curves=curves,
-        sweep=_sweep(folder, recipe, cohort),
+        sweep=_sweep(folder, recipe, films, cohort),
         cases=failures(folder, recipe, films, pixels, curves, pictures),
     )
 
 
-def validation_films(folder: RunFolder, films: Films) -> tuple[np.ndarray, np.ndarray] | None:
-    """Probabilities and labels of the validation films that have probabilities; None without any."""
-    probabilities = read_probabilities(folder, films.cohort)
-    rows = films.cohort.side("val")
-    rows = rows[np.isfinite(probabilities[rows]).all(axis=1)]
-    return (probabilities[rows], films.cohort.labels[rows].astype(float)) if len(rows) else None
-
-
-def _sweep(folder: RunFolder, recipe: Recipe, cohort: Cohort) -> Sweep:
+def _sweep(folder: RunFolder, recipe: Recipe, films: Films, cohort: Cohort) -> Sweep:
     """Every heatmap method under every threshold of the figure, all else as in the headline's rule."""
     rule, lines = recipe.localize.rules[0], []
     for method in recipe.explain.methods:
-        stored = read_maps(folder, method, cohort)
+        stored = read_maps(folder, method, cohort, films.cohort)
         wanted = np.unique(entry_rows(cohort, stored))
         lines.append(
             swept(
@@ -161,7 +155,7 @@ def examples(
 ) -> list[Example]:
     """Every reference entry's film, heatmap and boxes under the headline method and rule."""
     method, rule = recipe.explain.methods[0], recipe.localize.rules[0]
-    stored = read_maps(folder, method, cohort)
+    stored = read_maps(folder, method, cohort, films.cohort)
     boxes = read_boxes(folder, cohort).get((method, rule.name), no_boxes())
     store_row = dict(zip(films.cohort.films.tolist(), pixels.rows.tolist(), strict=True))
     found = []
