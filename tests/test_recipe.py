@@ -80,8 +80,8 @@ def test_a_resolved_recipe_reads_back_as_itself(name: str) -> None:
     assert parse(toml_from(recipe), name) == recipe
 
 
-def test_three_recipes_are_shipped() -> None:
-    assert set(shipped()) == {"chexnet", "demo", "small"}
+def test_the_shipped_recipes() -> None:
+    assert set(shipped()) == {"chexnet", "demo", "r38lm", "small"}
 
 
 CELLS = """
@@ -135,10 +135,15 @@ def test_every_number_is_covered_or_it_is_said_why_not() -> None:
     assert {each.state for each in found} == set(STATES)
     assert all(each.because for each in found)
     by_recipe = [each for each in found if each.state == "recipe"]
+    rows = "eigencam_centred-eigen-augmentation(six, signed) dynamic(87.5)+largest"
+    smoothed = "official split; smoothed Eigen-CAM, dynamic(87.5)"
+    boxed = {(table, smoothed, rows) for table in ("II", "IV", "VI", "VII")}
     assert {(each.number.table, each.number.setting, each.because) for each in by_recipe} == {
-        ("I", "official split", "chexnet")
+        (table, setting, f"{name} {of}".strip())
+        for name in ("chexnet", "r38lm")
+        for table, setting, of in {("I", "official split", ""), *boxed}
     }
-    assert len(by_recipe) == 15
+    assert len(by_recipe) == 2 * (15 + 63 + 45 + 9 + 9)
     for each in found:
         if each.number.whose:
             assert (each.state, each.because) == ("quoted", each.number.whose)

@@ -37,6 +37,16 @@ def canonical(name: str) -> str:
     return ALIASES.get(name, name)
 
 
+def in_mean(findings: Sequence[str]) -> list[bool]:
+    """Which findings a mean over findings is taken of: "No Finding" is an output of some networks, and none.
+
+    Example:
+        >>> in_mean(("Mass", "No Finding"))
+        [True, False]
+    """
+    return [name != NO_FINDING for name in findings]
+
+
 def positions(wanted: Sequence[str], among: Sequence[str]) -> list[int]:
     """Where each wanted finding stands among the others.
 

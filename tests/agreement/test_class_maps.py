@@ -21,7 +21,7 @@ from hilum.explain import heatmaps, logits_and_heatmaps
 from hilum.findings import CHESTXRAY14
 from hilum.localize.scale import unit_map
 from hilum.models import Foreign
-from hilum.models.classifier import AveragePooling
+from hilum.models.classifier import AveragePooling, Body
 
 from .conftest import (
     BACKBONES,
@@ -138,7 +138,7 @@ def small_network() -> AveragePooling:
         nn.Sequential(nn.Conv2d(3, 16, 7, stride=4, padding=3), nn.ReLU(inplace=True)),
         nn.Sequential(nn.Conv2d(16, 40, 3, stride=2, padding=1), nn.ReLU(inplace=True)),
     )
-    return AveragePooling(body, 40, CHESTXRAY14, (64, 64)).eval()
+    return AveragePooling(Body(body, 40, CHESTXRAY14, (64, 64))).eval()
 
 
 def scored(backbone: str) -> AveragePooling:

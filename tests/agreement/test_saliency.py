@@ -22,7 +22,7 @@ from torch.nn import functional
 from hilum.explain import heatmaps
 from hilum.localize.scale import unit_map
 from hilum.models import Foreign
-from hilum.models.classifier import AveragePooling
+from hilum.models.classifier import AveragePooling, Body
 from hilum.models.inputs import BLACK
 
 from .conftest import WITHIN, apart, each, films, grid, network
@@ -208,6 +208,6 @@ def test_clipped_relus_are_guided_too() -> None:
 @pytest.mark.parametrize("method", ["guided_backprop", "guided_gradcam"])
 def test_silu_and_gelu_have_no_guided_backpropagation(backbone, method) -> None:
     module = timm.create_model(backbone, num_classes=0, global_pool="")
-    model = AveragePooling(nn.Sequential(module), module.num_features, ("a", "b"), (64, 64)).eval()
+    model = AveragePooling(Body(nn.Sequential(module), module.num_features, ("a", "b"), (64, 64))).eval()
     with pytest.raises(TypeError, match=r"ran through no ReLU.*use smoothgrad"):
         heatmaps(model, films(1, 64), method=method)

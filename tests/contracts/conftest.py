@@ -7,7 +7,7 @@ from torch import nn
 
 from hilum.boxes import BoxTable
 from hilum.data import Cohort
-from hilum.models.classifier import AveragePooling
+from hilum.models.classifier import AveragePooling, Body
 
 FINDINGS = ("Effusion", "Mass", "Hernia")
 
@@ -17,7 +17,7 @@ def network() -> AveragePooling:
     """Three findings, a map of stride 8."""
     torch.manual_seed(0)
     backbone = nn.Sequential(nn.Conv2d(3, 4, 8, stride=8), nn.ReLU())
-    return AveragePooling(backbone, 4, FINDINGS, (64, 64)).eval()
+    return AveragePooling(Body(backbone, 4, FINDINGS, (64, 64))).eval()
 
 
 @pytest.fixture

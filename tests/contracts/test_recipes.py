@@ -22,7 +22,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_folder_is_whole() -> None:
-    assert sorted(shipped()) == ["chexnet", "demo", "small"]
+    assert sorted(shipped()) == ["chexnet", "demo", "r38lm", "small"]
 
 
 @pytest.mark.parametrize("name", shipped())

@@ -245,3 +245,16 @@ def test_validation_films_of_a_scored_patient_are_refused(cohort_of) -> None:
     other, likely = _validation(cohort_of, findings=("Mass", "Edema", "Effusion"))
     with pytest.raises(ValueError, match="validation films have findings"):
         _scores(cohort, _likely(cohort), validation=(other, likely))
+
+
+def test_no_finding_stands_in_no_mean(cohort_of) -> None:
+    cohort = cohort_of(200)
+    named = dataclasses.replace(cohort, findings=(*cohort.findings[:-1], "No Finding"))
+    probabilities = _likely(cohort)
+    scores = _scores(named, probabilities, validation=_validation(cohort_of, findings=named.findings))
+    for metric in ("auroc", "average_precision", "ece", "sensitivity", "specificity"):
+        each = [_one(scores, metric, finding) for finding in named.findings]
+        mean = _one(scores, metric, None)
+        assert mean.value == pytest.approx(np.mean([score.value for score in each[:-1]]))
+        assert mean.n == sum(score.n for score in each[:-1])
+        assert each[-1].n > 0

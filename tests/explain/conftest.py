@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hilum.models.classifier import AveragePooling, LastMapClassifier
+from hilum.models.classifier import AveragePooling, Body, LastMapClassifier
 
 FINDINGS = ("Effusion", "Mass", "Hernia")
 CHANNELS, SIDE = 6, 24
@@ -49,8 +49,8 @@ class LogSumExp(LastMapClassifier):
 
 
 HEADS: dict[str, Callable[[], LastMapClassifier]] = {
-    "average": lambda: AveragePooling(body(), CHANNELS, FINDINGS, (SIDE, SIDE)),
-    "average and metadata": lambda: AveragePooling(body(), CHANNELS, FINDINGS, (SIDE, SIDE), 3),
+    "average": lambda: AveragePooling(Body(body(), CHANNELS, FINDINGS, (SIDE, SIDE))),
+    "average and metadata": lambda: AveragePooling(Body(body(), CHANNELS, FINDINGS, (SIDE, SIDE), 3)),
     "another": LogSumExp,
 }
 

@@ -12,7 +12,7 @@ from torch import nn
 from hilum import models
 from hilum.explain import METHODS, heatmaps
 from hilum.models import Classifier, Foreign
-from hilum.models.classifier import AveragePooling
+from hilum.models.classifier import AveragePooling, Body
 
 from .conftest import FINDINGS, SIDE, body
 
@@ -47,7 +47,7 @@ class Fragile(nn.Module):
 
 
 def average_pooling() -> AveragePooling:
-    return AveragePooling(nn.Sequential(*body(), Fragile()), 6, FINDINGS, (SIDE, SIDE)).eval()
+    return AveragePooling(Body(nn.Sequential(*body(), Fragile()), 6, FINDINGS, (SIDE, SIDE))).eval()
 
 
 def foreign() -> Foreign:
@@ -65,7 +65,7 @@ def transformer() -> Classifier:
 
 
 def wildcat() -> Classifier:
-    return models.pooling.Wildcat(nn.Sequential(*body(), Fragile()), 6, FINDINGS, (SIDE, SIDE)).eval()
+    return models.pooling.Wildcat(Body(nn.Sequential(*body(), Fragile()), 6, FINDINGS, (SIDE, SIDE))).eval()
 
 
 def case(name: str) -> tuple[Classifier, torch.Tensor]:

@@ -7,6 +7,7 @@ from torch import nn
 from hilum.models import build
 from hilum.models.attention_gates import AttentionGates, Gate
 from hilum.models.backbones import backbone_from
+from hilum.models.classifier import Body
 
 FINDINGS = tuple(f"f{n}" for n in range(14))
 
@@ -96,10 +97,10 @@ def test_it_starts_near_the_prevalence(aggregation) -> None:
 
 def test_what_it_needs() -> None:
     body, n_channels = backbone_from("densenet121")
-    model = AttentionGates(body, n_channels, FINDINGS, (64, 64))
+    model = AttentionGates(Body(body, n_channels, FINDINGS, (64, 64)))
     assert len(model.blocks) == 6  # a densenet has a stem and four groups too
     body, n_channels = backbone_from("efficientnet_lite0")
     with pytest.raises(ValueError, match="need a stem and four groups, as a ResNet; found 9 blocks"):
-        AttentionGates(body, n_channels, FINDINGS, (64, 64))
+        AttentionGates(Body(body, n_channels, FINDINGS, (64, 64)))
     with pytest.raises(ValueError, match="metadata = false"):
-        AttentionGates(body, n_channels, FINDINGS, (64, 64), 3)
+        AttentionGates(Body(body, n_channels, FINDINGS, (64, 64), 3))

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from hilum.models import Classifier, LastMapClassifier
-from hilum.models.classifier import AveragePooling
+from hilum.models.classifier import AveragePooling, Body
 
 FINDINGS = ("Effusion", "Mass")
 
@@ -14,7 +14,7 @@ def _body() -> nn.Sequential:
 
 
 def _model(n_metadata: int = 0) -> AveragePooling:
-    return AveragePooling(_body(), 5, FINDINGS, (32, 32), n_metadata).eval()
+    return AveragePooling(Body(_body(), 5, FINDINGS, (32, 32), n_metadata)).eval()
 
 
 @pytest.fixture

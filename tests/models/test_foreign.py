@@ -8,7 +8,7 @@ from torch import nn
 from hilum.explain import heatmaps
 from hilum.explain.capture import capture
 from hilum.models import Foreign
-from hilum.models.classifier import AveragePooling
+from hilum.models.classifier import AveragePooling, Body
 
 FINDINGS = ("Effusion", "Mass", "Hernia")
 EVERY = torch.arange(3)
@@ -27,7 +27,7 @@ def _resnet() -> nn.Module:
 def _in_parts(network: nn.Module) -> AveragePooling:
     """torchvision's ResNet as a model of the house."""
     body = nn.Sequential(*list(network.children())[:-2])
-    model = AveragePooling(body, 512, FINDINGS, (64, 64))
+    model = AveragePooling(Body(body, 512, FINDINGS, (64, 64)))
     model.head = network.fc
     return model.eval()
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from hilum.models import build
+from hilum.models.classifier import Body
 from hilum.models.pooling import LogSumExpPooling, MaxPooling, Pcam, Wildcat
 
 FINDINGS = ("Effusion", "Mass")
@@ -15,7 +16,7 @@ MAP = torch.tensor([[0.0, 1.0, 2.0], [5.0, 3.0, -4.0], [1.0, -1.0, 0.5]])
 
 def _head(made, *options: float | str):
     torch.manual_seed(0)
-    return made(nn.Sequential(nn.Identity()), 3, FINDINGS, (3, 3), 0, *options).eval()
+    return made(Body(nn.Sequential(nn.Identity()), 3, FINDINGS, (3, 3)), *options).eval()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from hilum.models.classifier import Body
 from hilum.models.space_attention import SpaceAttention
 
 FINDINGS = ("Effusion", "Mass")
@@ -9,7 +10,7 @@ FINDINGS = ("Effusion", "Mass")
 
 def _model(context: str) -> SpaceAttention:
     torch.manual_seed(0)
-    return SpaceAttention(nn.Sequential(nn.Identity()), 3, FINDINGS, (8, 8), 0, context).eval()
+    return SpaceAttention(Body(nn.Sequential(nn.Identity()), 3, FINDINGS, (8, 8)), context).eval()
 
 
 @pytest.fixture

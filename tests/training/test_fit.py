@@ -10,7 +10,7 @@ from torch import nn
 from hilum.data.geometry import Augmentation, Geometry
 from hilum.data.store import PixelStore
 from hilum.errors import DiskError
-from hilum.models.classifier import AveragePooling
+from hilum.models.classifier import AveragePooling, Body
 from hilum.training import FilmSet, fit
 from hilum.training import schedule as schedules
 
@@ -46,7 +46,7 @@ def _films(n: int, seed: int) -> FilmSet:
 def _model() -> AveragePooling:
     torch.manual_seed(1)
     body = nn.Sequential(nn.Sequential(nn.Conv2d(3, 8, 5, stride=2), nn.BatchNorm2d(8), nn.ReLU()))
-    return AveragePooling(body, 8, ("Square",), (16, 16))
+    return AveragePooling(Body(body, 8, ("Square",), (16, 16)))
 
 
 def _fit(folder: Path, **changes) -> tuple[AveragePooling, list[dict[str, float]]]:

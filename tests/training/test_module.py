@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from hilum.errors import TrainingError
-from hilum.models.classifier import AveragePooling
+from hilum.models.classifier import AveragePooling, Body
 from hilum.training import schedule
 from hilum.training.losses import LOSSES
 from hilum.training.module import Training, classify
@@ -19,7 +19,7 @@ def _module(monitor: str = "val_auroc", frozen: int = 1) -> Training:
     norm = nn.BatchNorm2d(4)
     body = nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 2, stride=2), norm), nn.Sequential(nn.ReLU()))
     return Training(
-        AveragePooling(body, 4, ("Effusion", "Mass"), (8, 8)),
+        AveragePooling(Body(body, 4, ("Effusion", "Mass"), (8, 8))),
         step="classify",
         loss=LOSSES["bce"],
         optimiser=lambda parameters: torch.optim.SGD(parameters, lr=0.1),

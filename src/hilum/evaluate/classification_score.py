@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Shaped
 
 from hilum.data.cohort import Cohort
 from hilum.evaluate.bootstrap import ranking_draws
@@ -20,6 +20,7 @@ from hilum.evaluate.operating_point import RATES, OperatingPoint, operating_poin
 from hilum.evaluate.protocol import NOT_APPLICABLE, Protocol, Score
 from hilum.evaluate.strata import film_strata
 from hilum.evaluate.summary import mean_first, scores_from, several_patients, template
+from hilum.findings import in_mean
 
 
 def classification_scores(
@@ -47,7 +48,7 @@ def classification_scores(
 
     Returns:
         No score for no films. A finding with one label value only has the value NaN; a mean is over the
-        others, and NaN where there are none.
+        others, and NaN where there are none; "No Finding" is in no mean.
 
     Raises:
         ValueError: Validation films are of other findings, or of a patient who is scored.
@@ -95,7 +96,7 @@ def _scores(
     functions = {"auroc": auroc, "average_precision": average_precision}
     for (metric, function), of_draws in zip(functions.items(), draws, strict=True):
         values = function(probabilities, labels)
-        defined = ~np.isnan(values)
+        defined = _averaged(cohort, values)
         floors = dict([chance[metric], ("view", function(view, labels))])
         yield from scores_from(
             template(metric, protocol, stratum=stratum),
@@ -124,7 +125,7 @@ def _calibration_scores(
     values = expected_calibration_error(*films)
     same_rng = copy.deepcopy(rng)
     draws = expected_calibration_error_draws(*films, cohort.patient, n_draws, same_rng)
-    defined = ~np.isnan(values)
+    defined = _averaged(cohort, values)
     values, draws = mean_first(values, defined), mean_first(draws, defined)
     n, enough = _behind(cohort, known(*films), defined)
     # Davison and Hinkley 1997, section 5.2: redrawn errors lie as far above the error as it above the truth
@@ -151,7 +152,7 @@ def _operating_scores(
     chance = {"sensitivity": values["called"], "specificity": 1 - values["called"]}
     protocol = dataclasses.replace(protocol, threshold_chosen=f"{point.name}, validation films")
     for metric, label in (("sensitivity", 1), ("specificity", 0)):
-        defined = ~np.isnan(values[metric])
+        defined = _averaged(cohort, values[metric])
         rows = labels == label
         n = rows.sum(axis=0)
         yield from scores_from(
@@ -163,6 +164,11 @@ def _operating_scores(
             np.append(n[defined].sum(), n),
             np.append(defined.any(), several_patients(rows, cohort.patient)),
         )
+
+
+def _averaged(cohort: Cohort, values: Float[np.ndarray, " f"]) -> Bool[np.ndarray, " f"]:
+    """The findings that a mean is over: those with a value, "No Finding" never."""
+    return ~np.isnan(values) & np.array(in_mean(cohort.findings))
 
 
 def _behind(cohort: Cohort, labels: np.ndarray, defined: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from hilum.lookup import call
 from hilum.models import weights
 from hilum.models.attention_gates import AttentionGates
 from hilum.models.backbones import backbone_from
-from hilum.models.classifier import AveragePooling, Classifier, LastMapClassifier, OwnMaps
+from hilum.models.classifier import AveragePooling, Body, Classifier, LastMapClassifier, OwnMaps
 from hilum.models.foreign import Foreign
 from hilum.models.inputs import network_input
 from hilum.models.neck import NECKS
@@ -57,10 +57,10 @@ def build(
         ValueError: An unknown name or stride.
         WeightsError: The start weights are not to be had.
     """
-    head, between = call(MODELS, name, "model", n_given=5), call(NECKS, neck, "neck", n_given=2)
+    head, between = call(MODELS, name, "model", n_given=1), call(NECKS, neck, "neck", n_given=2)
     load = weights.start_weights(backbone, start)
-    body, n_channels = between(*backbone_from(backbone, map_stride, load() if load else None))
-    return head(body, n_channels, findings, input_hw, N_METADATA if metadata else 0)
+    blocks, n_channels = between(*backbone_from(backbone, map_stride, load() if load else None))
+    return head(Body(blocks, n_channels, findings, input_hw, N_METADATA if metadata else 0))
 
 
 def save(

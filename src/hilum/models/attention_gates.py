@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from hilum.models.classifier import Classifier, OwnMaps
+from hilum.models.classifier import Body, Classifier, OwnMaps
 
 GATED = (2, 3)
 """Blocks, counted from the stem, whose maps are gated: the second and third group of a ResNet."""
@@ -60,11 +60,7 @@ class AttentionGates(Classifier, OwnMaps):
     are options.
 
     Args:
-        backbone: Stem and four groups.
-        n_channels: Of the last map.
-        findings: Outputs, in order.
-        input_hw: Height and width of the input, in px.
-        n_metadata: 0: view, age and sex have no place in it.
+        body: What it is put on: a stem and four groups.
         aggregation: "concat", as the text: one linear layer on all vectors. "mean", as the code trains: the
             mean of three classifiers' probabilities. "ft": a linear layer on their probabilities.
         norm: "mean" divides the sum over the gated cells by their number. "kth" leaves the plain sum, as the
@@ -73,27 +69,22 @@ class AttentionGates(Classifier, OwnMaps):
 
     def __init__(
         self,
-        backbone: nn.Sequential,
-        n_channels: int,
-        findings: tuple[str, ...],
-        input_hw: tuple[int, int],
-        n_metadata: int = 0,
+        body: Body,
         aggregation: Literal["concat", "mean", "ft"] = "concat",
         norm: Literal["mean", "kth", "mean_flow"] = "mean",
     ) -> None:
-        if n_metadata:
-            raise ValueError("attention gates take no view, age and sex; metadata = false")
+        super().__init__(body.without_metadata().findings, body.input_hw)
+        backbone, n_channels = body.backbone, body.n_channels
         if len(backbone) != 5:
             raise ValueError(
                 f"attention gates need a stem and four groups, as a ResNet; found {len(backbone)} blocks"
             )
-        super().__init__(findings, input_hw)
         self.backbone = backbone
         self.aggregation = aggregation
         widths = [*(_channels_after(backbone, place) for place in GATED), n_channels]
         self.gating = nn.Conv2d(n_channels, n_channels, 1)
         self.gates = nn.ModuleList(Gate(width, n_channels, norm) for width in widths[:-1])
-        n = len(findings)
+        n = len(body.findings)
         if aggregation == "concat":
             self.heads = nn.ModuleList([nn.Linear(sum(widths), n)])
         else:

@@ -1,6 +1,7 @@
 """What every model offers: findings, input size, blocks, logits; and what closed-form heatmaps need."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -78,29 +79,43 @@ class OwnMaps(ABC):
         """A raw map of every finding, over the whole input."""
 
 
-class PoolingClassifier(LastMapClassifier):
-    """Backbone, each channel of the last map pooled to a number, metadata if any, one linear layer.
+@dataclass(frozen=True)
+class Body:
+    """What a head is put on.
 
-    Args:
+    Attributes:
         backbone: Blocks from stem to end.
         n_channels: Of its last map.
         findings: Outputs, in order.
         input_hw: Height and width of the input, in px.
-        n_metadata: Numbers that join the pooled map.
+        n_metadata: Numbers of view, age and sex that the head takes; 0 for none.
     """
 
-    def __init__(
-        self,
-        backbone: nn.Sequential,
-        n_channels: int,
-        findings: tuple[str, ...],
-        input_hw: tuple[int, int],
-        n_metadata: int = 0,
-    ) -> None:
-        super().__init__(findings, input_hw)
-        self.backbone = backbone
-        self.n_metadata = n_metadata
-        self.head = nn.Linear(n_channels + n_metadata, len(findings))
+    backbone: nn.Sequential
+    n_channels: int
+    findings: tuple[str, ...]
+    input_hw: tuple[int, int]
+    n_metadata: int = 0
+
+    def without_metadata(self) -> "Body":
+        """Itself, for a head in which they have no place.
+
+        Raises:
+            ValueError: They were asked for.
+        """
+        if self.n_metadata:
+            raise ValueError("this head has no place for view, age and sex; metadata = false")
+        return self
+
+
+class PoolingClassifier(LastMapClassifier):
+    """Backbone, each channel of the last map pooled to a number, metadata if any, one linear layer."""
+
+    def __init__(self, body: Body) -> None:
+        super().__init__(body.findings, body.input_hw)
+        self.backbone = body.backbone
+        self.n_metadata = body.n_metadata
+        self.head = nn.Linear(body.n_channels + body.n_metadata, len(body.findings))
 
     @abstractmethod
     def pooled(self, activations: Float[Tensor, "n d u v"]) -> Float[Tensor, "n d"]:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hilum.lookup import whole
-from hilum.models.classifier import LastMapClassifier, OwnMaps, PoolingClassifier
+from hilum.models.classifier import Body, LastMapClassifier, OwnMaps, PoolingClassifier
 
 
 class MaxPooling(PoolingClassifier):
@@ -28,18 +28,10 @@ class LogSumExpPooling(PoolingClassifier):
     Source: Wang et al., CVPR 2017 (arXiv:1705.02315), equation 3, with r = 10.
     """
 
-    def __init__(
-        self,
-        backbone: nn.Sequential,
-        n_channels: int,
-        findings: tuple[str, ...],
-        input_hw: tuple[int, int],
-        n_metadata: int = 0,
-        r: float = 10.0,
-    ) -> None:
+    def __init__(self, body: Body, r: float = 10.0) -> None:
         if r <= 0:
             raise ValueError(f"log_sum_exp({r:g}): r must be above 0, as 10 is")
-        super().__init__(backbone, n_channels, findings, input_hw, n_metadata)
+        super().__init__(body)
         self.r = r
 
     def pooled(self, activations: Float[Tensor, "n d u v"]) -> Float[Tensor, "n d"]:
@@ -51,20 +43,10 @@ class LogSumExpPooling(PoolingClassifier):
 class MapHead(LastMapClassifier, OwnMaps):
     """A 1 x 1 convolution makes maps of each finding, and those are pooled; without metadata."""
 
-    def __init__(
-        self,
-        backbone: nn.Sequential,
-        n_channels: int,
-        findings: tuple[str, ...],
-        input_hw: tuple[int, int],
-        n_metadata: int,
-        n_maps: int,
-    ) -> None:
-        if n_metadata:
-            raise ValueError("this head pools maps, which view, age and sex cannot join; metadata = false")
-        super().__init__(findings, input_hw)
-        self.backbone = backbone
-        self.head = nn.Conv2d(n_channels, n_maps * len(findings), 1)
+    def __init__(self, body: Body, n_maps: int) -> None:
+        super().__init__(body.without_metadata().findings, body.input_hw)
+        self.backbone = body.backbone
+        self.head = nn.Conv2d(body.n_channels, n_maps * len(body.findings), 1)
 
     @property
     def bias(self) -> Float[Tensor, " m"]:
@@ -105,11 +87,7 @@ class Wildcat(MapHead):
     Source: Durand et al., CVPR 2017, equations 1 and 2.
 
     Args:
-        backbone: Blocks from stem to end.
-        n_channels: Of its last map.
-        findings: Outputs, in order.
-        input_hw: Height and width of the input, in px.
-        n_metadata: 0.
+        body: What it is put on.
         n_maps: Maps a finding, M.
         k: Cells, or a share of all cells when below 1.
         alpha: Weight of the least cells.
@@ -118,11 +96,7 @@ class Wildcat(MapHead):
 
     def __init__(
         self,
-        backbone: nn.Sequential,
-        n_channels: int,
-        findings: tuple[str, ...],
-        input_hw: tuple[int, int],
-        n_metadata: int = 0,
+        body: Body,
         n_maps: float = 4.0,
         k: float = 0.2,
         alpha: float = 0.7,
@@ -132,7 +106,7 @@ class Wildcat(MapHead):
             raise ValueError(
                 f"wildcat: k {k:g} must be above 0 and alpha {alpha:g} at least 0, as 0.2 and 0.7"
             )
-        super().__init__(backbone, n_channels, findings, input_hw, n_metadata, whole(n_maps, "n_maps"))
+        super().__init__(body, whole(n_maps, "n_maps"))
         self.k = k if k < 1 else whole(k, "k")
         self.alpha, self.scale = alpha, scale
 
@@ -168,15 +142,8 @@ class Pcam(MapHead):
     (arXiv:2005.14480), equations 4 to 6.
     """
 
-    def __init__(
-        self,
-        backbone: nn.Sequential,
-        n_channels: int,
-        findings: tuple[str, ...],
-        input_hw: tuple[int, int],
-        n_metadata: int = 0,
-    ) -> None:
-        super().__init__(backbone, n_channels, findings, input_hw, n_metadata, 1)
+    def __init__(self, body: Body) -> None:
+        super().__init__(body, 1)
 
     def logits_from(
         self,

@@ -1,12 +1,14 @@
 """Class maps from each cell and the mean of all cells, averaged to the logits."""
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
+from hilum.models.classifier import Body
 from hilum.models.pooling import MapHead
 
 
@@ -19,25 +21,13 @@ class SpaceAttention(MapHead):
     Source: Sorkhei et al. 2019, section on space attention, after Ma et al., ICASSP 2019.
 
     Args:
-        backbone: Blocks from stem to end.
-        n_channels: Of its last map.
-        findings: Outputs, in order.
-        input_hw: Height and width of the input, in px.
-        n_metadata: 0.
+        body: What it is put on.
         context: "global" is the mean of the map; "pool7" the means of 7 x 7 windows, as the authors' code
             has it: of an 8 x 8 map four, each held over a quarter.
     """
 
-    def __init__(
-        self,
-        backbone: nn.Sequential,
-        n_channels: int,
-        findings: tuple[str, ...],
-        input_hw: tuple[int, int],
-        n_metadata: int = 0,
-        context: Literal["global", "pool7"] = "global",
-    ) -> None:
-        super().__init__(backbone, 2 * n_channels, findings, input_hw, n_metadata, 1)
+    def __init__(self, body: Body, context: Literal["global", "pool7"] = "global") -> None:
+        super().__init__(replace(body, n_channels=2 * body.n_channels), 1)
         self.context = context
 
     def class_maps(self, activations: Float[Tensor, "n d u v"]) -> Float[Tensor, "n f u v"]:

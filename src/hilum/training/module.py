@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hilum.errors import TrainingError
 from hilum.evaluate.classification import auroc
+from hilum.findings import in_mean
 from hilum.models import Classifier, network_input
 from hilum.training.batches import Batch
 
@@ -125,6 +126,7 @@ class Training(pl.LightningModule):
         """
         logits, labels = torch.cat(self._val_logits).cpu(), torch.cat(self._val_labels).cpu()
         each = auroc(logits.double().sigmoid().numpy(), labels.double().numpy())
+        each = each[in_mean(self.model.findings)]
         record = {
             "epoch": float(self.current_epoch),
             "train_loss": float(torch.stack(self._train_losses).mean()),
