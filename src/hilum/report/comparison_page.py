@@ -15,7 +15,7 @@ from hilum.report.inline import chart_from
 from hilum.report.markup import Html, joined, table, tag
 from hilum.report.page import document
 from hilum.report.record import Example, RunRecord
-from hilum.report.score_tables import DASH, interval_of, value_of
+from hilum.report.score_tables import DASH, interval_of, system, value_of
 from hilum.report.tables import SUMMARY, Table, named, printed, same_t
 from hilum.report.training_chart import losses_chart
 
@@ -113,9 +113,11 @@ def _results(runs: Mapping[str, RunRecord]) -> Html:
                 reasons.setdefault(f"{name}: {reason}", None)
             cells.append(_cell(score, refused=bool(against) and score is not first))
         rows.append((label, *cells))
-    heads = ("means over findings", *runs)
-    systems = [("boxes", *(" · ".join(record.headline) for record in runs.values()))]
-    parts = [table("Each run under its own headline", heads, [*rows, *systems], "grid")]
+    boxes = (f"{name} by {system(*record.headline)}" for name, record in runs.items())
+    parts = [
+        tag("p", f"Boxes: {'; '.join(boxes)}."),
+        table("Each run under its own headline", ("means over findings", *runs), rows, "grid"),
+    ]
     if reasons:
         parts.append(tag("p", "Left out, for they may not stand beside the first run's numbers:"))
         parts.append(tag("ul", *(tag("li", reason) for reason in reasons)))
@@ -146,8 +148,8 @@ def _differences(comparison: Comparison) -> Html:
     """One table a measure and pair of runs, the mean over findings at the foot."""
     words = (
         "Second run less first, on the same redrawn patients, with 95 % interval. p is two-sided; beside it "
-        "stands Holm's correction over all findings and pairs of runs of the measure. A bar marks a "
-        "corrected p below 0.05."
+        "stands Holm's correction over all findings, their mean and all pairs of runs of the measure. A bar "
+        "marks a corrected p below 0.05."
     )
     parts = [tag("p", words, class_="note")]
     for pairing, family in zip(comparison.pairings, corrected(comparison.pairings), strict=True):
@@ -174,9 +176,14 @@ def _line(difference: Difference, n: int, p_holm: float) -> tuple[str, ...]:
     finding = "mean over findings" if name is None else name.replace("_", " ")
     if math.isnan(value):
         return (finding, DASH, DASH, DASH, DASH)
-    interval = f"{low:+.3f} to {high:+.3f}" if math.isfinite(low) else DASH
+    interval = f"{_signed(low)} to {_signed(high)}" if math.isfinite(low) else DASH
     sure = tag("span", _p(p_holm), class_="sure") if p_holm < 0.05 else _p(p_holm)
-    return (finding, f"{value:+.3f}", interval, _p(p), sure)
+    return (finding, _signed(value), interval, _p(p), sure)
+
+
+def _signed(value: float) -> str:
+    """With three decimals and a sign; zero is never negative."""
+    return f"{round(value, 3) + 0.0:+.3f}"
 
 
 def _p(p: float) -> str:
