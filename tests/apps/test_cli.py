@@ -145,3 +145,19 @@ def test_signals_stop_cleanly_and_the_run_continues(
     assert "Traceback" not in said
     assert checkpoint.exists()
     assert not list((tmp_path / "run").rglob("*.part"))
+
+
+def test_two_runs_side_by_side(tiny_run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(tiny_run, other)
+    done = hilum("compare", tiny_run, other, "--out", tmp_path / "out", "--quiet")
+    assert done.returncode == 0, done.stderr
+    head, *means = done.stdout.split("\n\n")[0].splitlines()
+    assert head.startswith("first")
+    assert head.endswith("p_holm")
+    assert {line.split("mean")[-1].split()[0] for line in means if "AUROC" in line} == {"0.000"}
+    assert (tmp_path / "out" / "compared.html").is_file()
+    assert "not for diagnosis" in done.stdout
+    alone = hilum("compare", tiny_run, "--out", tmp_path / "out", "--quiet")
+    assert (alone.returncode, alone.stdout) == (2, "")
+    assert "give two runs or more" in alone.stderr

@@ -13,7 +13,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from hilum import __version__
 from hilum.apps.ledger import ledger
-from hilum.apps.options import AUTO, Dataset, Json, Quiet, dataset_named, printed
+from hilum.apps.options import AUTO, Dataset, Json, Quiet, aligned, dataset_named, printed
 from hilum.apps.score import score
 from hilum.errors import HilumError, RecipeError, UsageError
 
@@ -119,6 +119,32 @@ def report(run: Run, *, quiet: Quiet = False, json_: Json = False) -> int:
     with Shown(quiet=quiet or json_) as show:
         outcome = stage("report", run, show)
     return _told(outcome, as_json=json_)
+
+
+@app.command
+def compare(
+    *runs: Path,
+    out: Annotated[Path, Parameter(help="Folder for the page and the table of differences.")],
+    quiet: Quiet = False,
+) -> int:
+    """Set scored runs on the same films side by side, with paired differences.
+
+    Parameters
+    ----------
+    runs
+        Two run folders or more.
+    """
+    from hilum.apps.progress import Shown
+    from hilum.report import differences_table
+    from hilum.study.compare import compare as compare_runs
+
+    with Shown(quiet=quiet) as show:
+        made = differences_table(compare_runs(runs, out, show("read runs")))
+    table = "no two of these runs can be compared; the page says why"
+    if made is not None:
+        table = aligned([made.header, *(row for row in made.rows if row[3] == "mean")])
+    printed(f"{table}\n\npage: {out / 'compared.html'}\nFor research, not for diagnosis.")
+    return 0
 
 
 @data_app.command

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from hilum.apps.options import aligned, printed
 from hilum.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def ledger(
     except ValueError as error:
         raise UsageError(str(error)) from error
     states = _covered(found) if coverage else None
-    _print(_as_json(found, states) if json_ else _as_text(found, states))
+    printed(_as_json(found, states) if json_ else _as_text(found, states))
     return 0
 
 
@@ -84,7 +85,7 @@ def _as_text(found: "Sequence[Published]", states: "Sequence[Covered] | None") -
         last, ends = "recomputed", [f"{each.state}: {each.because}" for each in states]
         below = [_counts(states)]
     lines = [(*_cells(number), end) for number, end in zip(found, ends, strict=True)]
-    return "\n\n".join([_table([(*HEAD, last), *lines]), *below, f"numbers: {len(found):,}"])
+    return "\n\n".join([aligned([(*HEAD, last), *lines]), *below, f"numbers: {len(found):,}"])
 
 
 def _cells(number: "Published") -> Line:
@@ -121,7 +122,7 @@ def _counts(states: "Sequence[Covered]") -> str:
     papers = list(dict.fromkeys(each.number.paper for each in states))
     lines = [[paper, *(str(counted[paper, state]) for state in STATES)] for paper in papers]
     total = ["all", *(str(sum(counted[paper, state] for paper in papers)) for state in STATES)]
-    return _table([["paper", *STATES], *lines, total])
+    return aligned([["paper", *STATES], *lines, total])
 
 
 def _notes(found: "Sequence[Published]") -> "list[Note]":
@@ -129,13 +130,3 @@ def _notes(found: "Sequence[Published]") -> "list[Note]":
 
     named = {name for number in found for name in number.notes}
     return [note for name, note in notes().items() if name in named]
-
-
-def _table(lines: Sequence[Line]) -> str:
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    padded = ([cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines)
-    return "\n".join("  ".join(line).rstrip() for line in padded)
-
-
-def _print(text: str) -> None:
-    print(text)  # noqa: T201

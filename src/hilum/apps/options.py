@@ -1,6 +1,7 @@
 """What several commands share: their options, and how they print."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,3 +40,10 @@ def dataset_named(folder: Path, dataset: str) -> str:
 def printed(result: Any) -> None:
     """A text as it is, anything else as JSON."""
     print(result if isinstance(result, str) else json.dumps(result, indent=1))  # noqa: T201
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Lines of cells as text, every column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = ([cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines)
+    return "\n".join("  ".join(line).rstrip() for line in padded)
