@@ -7,7 +7,16 @@ import pytest
 
 from hilum.localize.scale import unit_map
 from hilum.report import gallery
-from hilum.report.gallery import chosen, gallery_from, heat_in_film, heat_on_film, jpeg, shown
+from hilum.report.gallery import (
+    chosen,
+    gallery_from,
+    heat_in_film,
+    heat_on_film,
+    in_film,
+    jpeg,
+    picture_of,
+    shown,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +53,16 @@ def test_the_map_lands_where_its_affine_says(example):
     assert landed[:, :31].max() == 0.0
     assert landed[40:63, 48:63].min() > 0.99
     assert landed[33, 33] < 0.05
+
+
+@pytest.mark.parametrize("side", [8, 32, 100])
+def test_what_covers_the_input_lands_the_same_at_any_size(example, side):
+    part = np.zeros((side, side), np.float32)
+    part[: side // 2, side // 2 :] = 1.0
+    landed = in_film(part, example(), 64)
+    assert landed[4:28, 36:60].min() > 0.99
+    assert landed[36:].max() == 0.0
+    assert landed[:, :28].max() == 0.0
 
 
 def test_the_map_is_enlarged_about_pixel_centres(example):
@@ -122,3 +141,10 @@ def test_pictures_beyond_the_budget_are_counted_not_shown(example, monkeypatch):
 def test_no_film_no_picture():
     assert "<img" not in gallery_from([])
     assert "No film" in gallery_from([])
+
+
+def test_a_film_without_a_map_is_shown_once_and_grey(example):
+    bare = example(heatmap=None, predicted=np.zeros((0, 4)), reference=np.zeros((0, 4)))
+    assert picture_of(bare, "words", "caption").count("<image") == 1
+    np.testing.assert_array_equal(heat_on_film(bare), np.full((64, 64, 3), 100))
+    assert picture_of(example(heatmap=None), "words", "caption").count("<image") == 2  # its boxes are there

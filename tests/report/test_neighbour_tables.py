@@ -5,8 +5,10 @@ import pytest
 from hilum.evaluate.protocol import NOT_APPLICABLE, Protocol, Score
 from hilum.report.ledger import search
 from hilum.report.neighbour_tables import (
+    HIGHEST,
     MOST_TEXTS,
     beside,
+    highest,
     measure_of,
     reasons_of,
     section_from,
@@ -43,7 +45,7 @@ def test_the_same_protocol_stands_beside_with_its_difference(found):
     assert pair.difference == pytest.approx(0.8 - 0.775)
     assert measure_of(pair) == "AUROC, mean"
     made = section_from(found)
-    assert "+0.025" in made
+    assert "<td>0.775</td><td>+0.025</td>" in made
     assert "0.790\N{EN DASH}0.810" in made
 
 
@@ -59,6 +61,16 @@ def test_findings_are_folded_away_and_means_are_not(found):
     assert "AUROC, mean" in open_part
     assert "AUROC, Mass" not in open_part
     assert "AUROC, Mass" in made
+
+
+def test_the_highest_means_are_open_and_all_of_them_folded(found):
+    means = [pair for pair in found.pairs if pair.score.finding is None]
+    top = highest(means)
+    values = [pair.number.value for pair in top]
+    assert values == sorted((pair.number.value for pair in means), reverse=True)[:HIGHEST]
+    open_part = section_from(found).split("<details")[0]
+    assert open_part.count("AUROC, mean") == HIGHEST < len(means)
+    assert f"All {len(means)} published means" in section_from(found)
 
 
 def test_another_protocol_is_counted_with_its_reasons():

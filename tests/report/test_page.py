@@ -175,3 +175,30 @@ def test_protocol_shows_shared_fields_once_and_the_others_by_score(full):
 def test_warnings_failures_and_recipe_are_there(full):
     for words in ("A partial sample: not to be compared.", "the file is truncated", "size = 64", "hilum"):
         assert words in full
+
+
+def test_false_boxes_and_froc_have_their_means_folded(record, scores):
+    froc = [
+        dataclasses.replace(s, metric="froc", at={0.1: 0.5, 0.3: 1.0, 0.5: 2.0}[s.at], value=0.777)
+        for s in scores
+        if s.metric == "t_iou" and s.stratum is None
+    ]
+    section = page_from(record(scores=[*scores, *froc])).split('id="localisation"')[1].split("</section>")[0]
+    assert "<summary>FROC sensitivity, means over findings</summary>" in section
+    assert ">at FP a film 0.5</th>" in section
+
+
+def test_rates_stand_with_their_operating_points_only(record, scores):
+    rates = [dataclasses.replace(s, metric="sensitivity", value=0.777) for s in scores if s.metric == "auroc"]
+    both = [*scores, *rates]
+    part = page_from(record(scores=both)).split('id="classification"')[1].split("</section>")[0]
+    assert "0.777" not in part
+    assert "Operating points" in part
+    part = page_from(record(scores=both, curves=None)).split('id="classification"')[1].split("</section>")[0]
+    assert "0.777" in part
+
+
+def test_failures_steps_and_neighbours_have_their_sections(full):
+    for words in ("normal film lit", "3. mask: dynamic(87.5)", "Not set beside these numbers"):
+        assert words in full
+    assert "Against the threshold" in full

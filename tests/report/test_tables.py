@@ -104,3 +104,22 @@ def test_csv_of_nothing_is_its_head():
 )
 def test_named(metric, at, expected):
     assert named(metric, at) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "high", "expected"), [(0.2, 0.3, "above"), (0.2, 0.6, "unsure"), (0.5, 0.6, "below")]
+)
+def test_a_count_of_mistakes_must_lie_below_its_floor(value, high, expected):
+    assert standing(SummaryRow("x", "false_positives_iou", value, 0.1, high, 10, 0.5)) == expected
+
+
+@pytest.mark.parametrize(
+    ("metric", "at", "title"),
+    [
+        ("t_iobb", 0.25, "T(IoBB) > 0.25"),
+        ("froc", 0.5, "FROC sensitivity at FP a film 0.5"),
+        ("auroc", None, "AUROC"),
+    ],
+)
+def test_a_metric_is_named_with_its_own_sign(metric, at, title):
+    assert named(metric, at) == title

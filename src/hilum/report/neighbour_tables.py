@@ -11,6 +11,9 @@ from hilum.report.markup import Html, joined, table, tag
 from hilum.report.score_tables import DASH, interval_of, value_of
 from hilum.report.tables import named
 
+HIGHEST = 8
+"""Published means of each measure that stand on the open page."""
+
 MOST_TEXTS = 3
 """Wordings of one reason that are written out; the others are counted."""
 
@@ -67,13 +70,26 @@ def _comparable(pairs: Sequence[Pair]) -> Html:
     if not pairs:
         return tag("p", "No published number came about as the numbers of this run did.")
     means = [pair for pair in pairs if pair.score.finding is None]
-    parts = [_pairs_table("Means over findings beside the papers'", means)] if means else []
+    first = highest(means)
+    parts = [_pairs_table("Means over findings beside the highest of the papers", first)] if means else []
+    if len(first) < len(means):
+        all_means = _pairs_table("Means over findings beside all of the papers", means)
+        parts.append(tag("details", tag("summary", f"All {len(means)} published means"), all_means))
     for paper in dict.fromkeys(pair.number.paper for pair in pairs):
         single = [p for p in pairs if p.number.paper == paper and p.score.finding is not None]
         if single:
             words = f"{paper}: {len(single)} numbers of single findings"
             parts.append(tag("details", tag("summary", words), _pairs_table(f"{paper}, by finding", single)))
     return joined(*parts)
+
+
+def highest(pairs: Sequence[Pair]) -> list[Pair]:
+    """Of each measure the `HIGHEST` greatest published values, falling."""
+    chosen = []
+    for key in dict.fromkeys((p.score.metric, p.score.at) for p in pairs):
+        mine = [p for p in pairs if (p.score.metric, p.score.at) == key]
+        chosen += sorted(mine, key=lambda p: -p.number.value)[:HIGHEST]
+    return chosen
 
 
 def _pairs_table(caption: str, pairs: Sequence[Pair]) -> Html:
