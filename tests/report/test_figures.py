@@ -82,3 +82,9 @@ def test_small_panels_share_their_words_and_leave_no_empty_axes():
     assert [axes.axison for axes in figure.axes] == [True] * 7 + [False] * 3
     assert {axes.get_xlabel() for axes in figure.axes} == {""}
     assert figure.get_supxlabel() == "x"
+
+
+def test_a_panels_number_says_what_it_is_on_paper():
+    panels = [Panel("Mass", [], (0.0, 1.0), (0.0, 1.0), note="0.812"), Panel("B", [], (0.0, 1.0), (0.0, 1.0))]
+    figure = figure_from(Chart("", panels, True, "AUROC"))
+    assert [axes.get_title() for axes in figure.axes] == ["Mass\nAUROC 0.812", "B"]

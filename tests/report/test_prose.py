@@ -64,3 +64,21 @@ def test_untouched_films_are_said_to_be(record):
     text = " ".join(methods_from(record(settings={"training": {"flip": 0.0, "rotate_degrees": 0.0}})))
     assert "Training films were not augmented." in text
     assert "augmented" not in " ".join(methods_from(record(settings={})))
+
+
+def test_a_threshold_chosen_on_the_scored_boxes_is_told_apart(record, scores):
+    oracle = [
+        dataclasses.replace(
+            s,
+            box_rule="oracle of 2",
+            protocol=dataclasses.replace(s.protocol, threshold_chosen="oracle: on the scored boxes"),
+        )
+        for s in scores
+        if s.metric == "t_iou" and s.stratum is None
+    ]
+    gap = dataclasses.replace(oracle[0], metric="oracle_gap", box_rule="oracle less cross-fitted of 2")
+    text = " ".join(methods_from(record(scores=[*scores, *oracle, gap])))
+    assert "by these rules: dynamic(87.5), largest and level(180), largest." in text
+    assert "as the oracle gap" in text
+    assert "oracle: on" not in text
+    assert "oracle gap" not in " ".join(methods_from(record()))

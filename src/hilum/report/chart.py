@@ -77,11 +77,13 @@ class Chart:
         caption: What it shows, without a full stop.
         panels: In reading order.
         small: Whether it is many small panels, one a finding, or a few large ones.
+        note_name: What the notes of its panels are; where there is room, before each.
     """
 
     caption: str
     panels: Sequence[Panel] = field(default_factory=tuple)
     small: bool = False
+    note_name: str = ""
 
     @property
     def legend(self) -> list[Line]:

@@ -26,7 +26,7 @@ def roc_chart(record: RunRecord) -> Chart | None:
             lines = [diagonal, *_band_line(record.curves and record.curves.roc, column), Line(x, y)]
             panels.append(_panel(record, finding, lines, "1 - specificity", "sensitivity", "auroc"))
     caption = "ROC curves with 95 % bands over redrawn patients, and AUROC; dotted: a coin"
-    return Chart(caption, panels, small=True) if panels else None
+    return Chart(caption, panels, True, "AUROC") if panels else None
 
 
 def precision_recall_chart(record: RunRecord) -> Chart | None:
@@ -45,7 +45,7 @@ def precision_recall_chart(record: RunRecord) -> Chart | None:
         "Precision against recall with 95 % bands, and average precision; dotted: share of films with the "
         "finding"
     )
-    return Chart(caption, panels, small=True) if panels else None
+    return Chart(caption, panels, True, "AP") if panels else None
 
 
 def calibration_chart(record: RunRecord) -> Chart | None:
@@ -89,7 +89,7 @@ def calibration_chart(record: RunRecord) -> Chart | None:
         "Calibration in 15 bins of equal mass with 95 % intervals, and calibration error; dotted: a "
         "probability that comes true; both axes end where the greatest number lies"
     )
-    return Chart(caption, panels, small=True) if panels else None
+    return Chart(caption, panels, True, "ECE") if panels else None
 
 
 def _films(record: RunRecord, column: int) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:

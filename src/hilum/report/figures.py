@@ -120,7 +120,7 @@ def figure_from(chart: Chart | None) -> "Figure | None":
     figure = Figure(figsize=(wide * n_columns, high * n_rows + below), layout="constrained")
     grid = np.ravel(figure.subplots(n_rows, n_columns, squeeze=False))
     for axes, panel in zip(grid, chart.panels, strict=False):
-        _draw(axes, panel, chart.small)
+        _draw(axes, panel, chart)
     for axes in grid[len(chart.panels) :]:
         axes.set_axis_off()
     if chart.small:
@@ -135,12 +135,13 @@ def figure_from(chart: Chart | None) -> "Figure | None":
     return figure
 
 
-def _draw(axes: "Axes", panel: Panel, small: bool) -> None:
+def _draw(axes: "Axes", panel: Panel, chart: Chart) -> None:
     """Lines, bands, marks and words of one panel."""
+    small = chart.small
     for line in panel.lines:
         colour = GREY if line.tone == GUIDE else COLOURS[line.tone % N_TONES]
         width = (1.5 if small else 1.3) * (2 if line.heavy else 1)
-        dots = {"marker": "o", "ms": 3.0} if line.dots else {}
+        dots = {"marker": "o", "ms": 3.0, "clip_on": False} if line.dots else {}
         label = line.label or "_"
         dashes = DASHES[line.dashes % N_DASHES] if line.joined else "none"
         axes.plot(line.x, line.y, ls=dashes, color=colour, lw=width, label=label, **dots)
@@ -153,7 +154,8 @@ def _draw(axes: "Axes", panel: Panel, small: bool) -> None:
         place = {"xytext": (3, -9), "xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
         axes.annotate(word, (value, 1), **place, fontsize=7)
     axes.set(xlim=panel.x, ylim=panel.y)
-    title = "\n".join(words for words in (panel.title, panel.note) if words)
+    note = f"{chart.note_name} {panel.note}".strip() if panel.note else ""
+    title = "\n".join(words for words in (panel.title, note) if words)
     axes.set_title(title, fontsize=8 if small else 9)
     axes.set_yticks(ticks_of(*panel.y, 3 if small else 6))
     if panel.ticks:

@@ -42,6 +42,9 @@ RECIPE_WORDS = (
 )
 """A sentence for each section of a recipe that names all of its keys."""
 
+ENTRY_METRICS = ("t_iou", "t_iobb", "mean_iou_micro", "mean_iou_macro")
+"""The measures of a methods paragraph's boxes: those of the box list's entries."""
+
 GLOSSARY = {
     "AUROC": "Chance that a film with the finding gets a higher probability than one without; 0.5 is a coin.",
     "average precision": "Mean precision at the positives, ranked by probability; its floor is their share.",
@@ -134,10 +137,13 @@ def _localised(record: RunRecord) -> str:
     boxed = [s for s in record.scores if s.method is not None and s.stratum is None]
     if not boxed:
         return ""
-    stated = _stated(boxed)
+    entries = [s for s in boxed if s.metric in ENTRY_METRICS and s.box_rule is not None]
+    chosen = {s.protocol.threshold_chosen for s in entries if (s.method, s.box_rule) == record.headline}
+    as_headline = [s for s in entries if s.protocol.threshold_chosen in chosen]
+    stated = _stated(as_headline or boxed)
     sentences = [f"Heatmaps were made with {_listed(s.method for s in boxed)}."]
-    if any(s.box_rule is not None for s in boxed):
-        sentences.append(f"Boxes were drawn by these rules: {_listed(s.box_rule for s in boxed)}.")
+    if as_headline:
+        sentences.append(f"Boxes were drawn by these rules: {_listed(s.box_rule for s in as_headline)}.")
     for name, words in (
         ("map_scale", "Before the threshold, maps were scaled by {}."),
         ("map_size", "The threshold was applied at the size of the {}."),
@@ -149,6 +155,11 @@ def _localised(record: RunRecord) -> str:
     ):
         if name in stated:
             sentences.append(words.format(stated[name]))
+    if any(s.metric == "oracle_gap" for s in boxed):
+        sentences.append(
+            "What choosing among thresholds on the scored boxes themselves would gain is given beside "
+            "the choice on the other half of the patients, as the oracle gap."
+        )
     if any(s.at is not None for s in boxed):
         sentences.append("A box counts as correct where its overlap is strictly greater than T.")
     return " ".join(sentences)
