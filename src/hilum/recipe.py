@@ -109,6 +109,8 @@ class TrainingSettings(Section):
     optimiser: str = "adam"
     learning_rate: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    accumulate: Positive = 1
     schedule: str = "constant"
     plateau_patience: Positive = 20
     plateau_factor: Share = 0.1

@@ -48,9 +48,9 @@ def test_json_holds_everything(capsys: pytest.CaptureFixture[str]) -> None:
     content = json.loads(told(capsys, "--json", "--coverage"), parse_constant=pytest.fail)
     assert len(content["numbers"]) == len(numbers())
     assert {name for number in content["numbers"] for name in number["notes"]} == set(content["notes"])
-    first = content["numbers"][0]
+    first = next(number for number in content["numbers"] if number["system"] == "ResNet-50 on ChestX-ray14")
     assert first["protocol"]["box_source"] == "BBox_List_2017"
-    assert (first["state"], first["because"]) == ("no recipe yet", "ResNet-50 on ChestX-ray14")
+    assert (first["state"], first["because"]) == ("recipe", "wang2017 cam two_level(60, 180)+all")
 
 
 def test_coverage_ends_with_counts_that_add_up(capsys: pytest.CaptureFixture[str]) -> None:

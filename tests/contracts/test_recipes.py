@@ -22,7 +22,21 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_folder_is_whole() -> None:
-    assert sorted(shipped()) == ["chexnet", "demo", "r38lm", "small"]
+    assert sorted(shipped()) == [
+        "chexnet",
+        "demo",
+        "multires_efficientnetb4",
+        "multires_resnet50",
+        "r38lm",
+        "small",
+        "sorkhei_baseline",
+        "sorkhei_gates",
+        "sorkhei_space",
+        "standard_efficientnetb4",
+        "standard_resnet50",
+        "wang2017",
+        "wildcat",
+    ]
 
 
 @pytest.mark.parametrize("name", shipped())

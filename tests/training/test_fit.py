@@ -20,6 +20,8 @@ SETTINGS = {
     "optimiser": "adam",
     "learning_rate": 0.05,
     "weight_decay": 0.0,
+    "betas": (0.9, 0.999),
+    "accumulate": 1,
     "schedule_name": "one_cycle",
     "plateau_patience": 1,
     "plateau_factor": 0.1,
@@ -141,3 +143,21 @@ def test_unknown_names_are_refused(tmp_path) -> None:
     for key in ("optimiser", "loss", "schedule_name"):
         with pytest.raises(ValueError, match="unknown"):
             _fit(tmp_path / "a", **{key: "nonsense"})
+
+
+def test_accumulated_batches_are_one_larger_batch(tmp_path: Path) -> None:
+    """With batch norm frozen, four batches of 4 make the steps of one of 16, but for the rounding."""
+    same = {"optimiser": "sgd", "epochs": 2, "frozen_blocks": 1}
+    small, history = _fit(tmp_path / "a", batch_size=4, accumulate=4, **same)
+    large, other = _fit(tmp_path / "b", batch_size=16, **same)
+    assert not torch.equal(small.head.weight, _model().head.weight)
+    for first, second in zip(small.parameters(), large.parameters(), strict=True):
+        torch.testing.assert_close(first, second, atol=1e-5, rtol=1e-4)
+    assert [r["learning_rate"] for r in history] == [r["learning_rate"] for r in other]
+
+
+def test_betas_reach_adam(tmp_path: Path) -> None:
+    first, _ = _fit(tmp_path / "a", epochs=1)
+    second, _ = _fit(tmp_path / "b", epochs=1, betas=(0.9, 0.9))
+    pairs = zip(first.parameters(), second.parameters(), strict=True)
+    assert not all(torch.equal(a, b) for a, b in pairs)

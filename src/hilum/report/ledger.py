@@ -31,12 +31,9 @@ PAPERS = {
 """Citation by name of the file; the paper on WILDCAT names no author."""
 
 TITLES = {name: metric.title for name, metric in METRICS.items()} | {
-    "false_positives_t_iou": "false boxes, T(IoU)",
-    "false_positives_t_iobb": "false boxes, T(IoBB)",
+    "false_positives_a_film_iobb": "false boxes a film, T(IoBB)",
     "t_iou_mixed": "T(IoU of mixed sides)",
     "t_share_of_reference": "T(share of reference box)",
-    "pointwise_map": "pointwise mAP",
-    "localization_utility": "AUPRC of the map",
     "milliseconds_a_film": "ms a film",
     "parameters": "parameters",
 }

@@ -78,6 +78,8 @@ def train(
         optimiser=settings.optimiser,
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
+        betas=settings.betas,
+        accumulate=settings.accumulate,
         schedule_name=settings.schedule,
         plateau_patience=settings.plateau_patience,
         plateau_factor=settings.plateau_factor,

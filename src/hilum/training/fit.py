@@ -40,6 +40,8 @@ def fit(
     optimiser: str,
     learning_rate: float,
     weight_decay: float,
+    betas: tuple[float, float],
+    accumulate: int,
     schedule_name: str,
     plateau_patience: int,
     plateau_factor: float,
@@ -67,6 +69,8 @@ def fit(
         optimiser: A name of `OPTIMISERS`.
         learning_rate: Highest learning rate of the schedule.
         weight_decay: Of the optimiser.
+        betas: Of Adam and AdamW.
+        accumulate: Batches whose gradients are averaged before a step.
         schedule_name: One of `SCHEDULES`.
         plateau_patience: Epochs without improvement before the learning rate falls.
         plateau_factor: What it is then multiplied by.
@@ -92,7 +96,10 @@ def fit(
         "plateau": schedule.plateau(plateau_patience, plateau_factor),
     }
     epoch_of = partial(Epoch, training, batch_size, seed, augmentation=augmentation)
-    make = partial(pick(OPTIMISERS, optimiser, "optimiser"), lr=learning_rate, weight_decay=weight_decay)
+    more = {} if optimiser == "sgd" else {"betas": betas}
+    make = partial(
+        pick(OPTIMISERS, optimiser, "optimiser"), lr=learning_rate, weight_decay=weight_decay, **more
+    )
     module = Training(
         model.to(memory_format=torch.channels_last),
         step="classify",
@@ -102,7 +109,7 @@ def fit(
         monitor=monitor,
         frozen_blocks=frozen_blocks,
         seed=seed,
-        n_steps=epochs * len(epoch_of(epoch=0)),
+        n_steps=epochs * -(-len(epoch_of(epoch=0)) // accumulate),
     )
     module.train_dataloader = lambda: epoch_of(epoch=module.current_epoch)
     module.val_dataloader = lambda: _Validation(validation, batch_size)
@@ -115,6 +122,7 @@ def fit(
             precision="bf16-mixed" if _bf16(precision) else "32-true",
             deterministic="warn",
             reload_dataloaders_every_n_epochs=1,
+            accumulate_grad_batches=accumulate,
             num_sanity_val_steps=0,
             logger=False,
             enable_checkpointing=False,
