@@ -67,8 +67,8 @@ Seen here:
   multiplies by the film. That part is the film, not evidence.
 - Deletion is easily passed: `edges`, which knows no network, is far below noise, since a film without its
   edges is no film. Insertion is hardly passed at all: maps that weigh channels by the finding are a little
-  above noise; `edges`, both Eigen-CAMs, `gradient` and `guided_backprop` are not, nor is any slow method on its
-  two films. Blobs of noise leave enough of every part of a film for this network.
+  above noise; `edges`, both Eigen-CAMs, `gradient` and `guided_backprop` are not, nor is any slow method on
+  its two films. Blobs of noise leave enough of every part of a film for this network.
 - Maps that say the least of the finding come again the best (`gradcam++`, `layercam`, `eigencam`): alike is
   not right. Eigen smoothing costs much of it.
 - Areas are compared with the noise of as many films; `own` and `attention_rollout` are of other networks,
