@@ -25,8 +25,9 @@ BANNER = "For research, not for diagnosis."
 
 
 def page_from(record: RunRecord) -> str:
-    """The whole page as HTML; the same text for the same record."""
-    sections = [(name, title, write(record)) for name, title, write in SECTIONS]
+    """The whole page as HTML; the same text for the same record. What the record lacks has no section."""
+    absent = {name for name, needed in NEEDS.items() if not needed(record)}
+    sections = [(name, title, write(record)) for name, title, write in SECTIONS if name not in absent]
     return document(record.title, record.description, record.warnings, sections)
 
 
@@ -69,9 +70,12 @@ def document(
 
 def _results(record: RunRecord) -> Html:
     rows = summary_from(record.scores, record.headline)
-    floors = "The upright stroke is the floor: 0.5 for AUROC, boxes from random heatmaps for localisation."
+    given = record.headline[0] == record.headline[1]
+    chance = "the same boxes on other patients' films" if given else "boxes from random heatmaps"
+    floors = f"The upright stroke is the floor: 0.5 for AUROC, {chance} for localisation."
+    boxes = "as they were given" if given else score_tables.system(*record.headline)
     return joined(
-        tag("p", "Boxes: ", tag("b", score_tables.system(*record.headline)), "."),
+        tag("p", "Boxes: ", tag("b", boxes), ".") if any(record.headline) else Html(""),
         score_tables.summary_table(rows),
         tag(
             "p",
@@ -304,3 +308,13 @@ SECTIONS: tuple[tuple[str, str, Callable[[RunRecord], Html]], ...] = (
     ("glossary", "Glossary", _glossary),
 )
 """Anchor, heading and writer of each section, in the order of the page."""
+
+NEEDS: dict[str, Callable[[RunRecord], object]] = {
+    "gallery": lambda record: record.examples,
+    "steps": lambda record: record.examples,
+    "failures": lambda record: record.cases or record.failures or record.examples,
+    "training": lambda record: record.history,
+    "methods": lambda record: record.settings,
+    "recipe": lambda record: record.recipe,
+}
+"""What a section is about; predictions from elsewhere have neither pictures nor a recipe."""
