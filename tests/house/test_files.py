@@ -17,7 +17,8 @@ WITHOUT_OWN_TEST = {
 }
 """Modules that have no test file of their name, with the reason; fronts and kernels have none either."""
 
-PICTURES = {"docs/images/phantoms.png", "docs/images/reading.png"}
+PICTURES = {"docs/images/gallery.png", "docs/images/phantoms.png", "docs/images/reading.png"}
+PICTURES |= {f"docs/images/heatmaps/{page.stem}.png" for page in (ROOT / "docs" / "heatmaps").glob("*.md")}
 """Every picture in the repository: made by the project, of phantoms or of figures; never of a person."""
 
 PICTURE_SUFFIXES = {".bmp", ".dcm", ".gif", ".jpeg", ".jpg", ".npy", ".npz", ".pdf", ".png", ".tif", ".webp"}

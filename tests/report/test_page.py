@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from hilum.report.markup import VOID
-from hilum.report.page import BANNER, SECTIONS, page_from
+from hilum.report.page import BANNER, NEEDS, SECTIONS, page_from
 from hilum.report.tables import printed, summary_from
 
 EVIL = "<script>alert('x')</script>"
@@ -80,11 +80,13 @@ def test_page_asks_nobody_for_anything(page):
     assert not re.search(r"url\(|@import", page)
 
 
-def test_every_link_of_the_contents_has_its_section(page):
-    found = parsed(page)
+@pytest.mark.parametrize("name", ["full", "empty"])
+def test_every_link_of_the_contents_has_its_section(name, full, empty, record):
+    made, found = (record(), parsed(full)) if name == "full" else (empty, parsed(page_from(empty)))
     links = [address[1:] for address in found.addresses if address.startswith("#")]
-    assert links == [name for name, _, _ in SECTIONS]
-    assert len(links) == 15
+    absent = {section for section, needed in NEEDS.items() if not needed(made)}
+    assert links == [section for section, _, _ in SECTIONS if section not in absent]
+    assert (len(SECTIONS), bool(absent)) == (15, name == "empty")
     assert set(links) <= set(found.ids)
 
 
@@ -151,8 +153,9 @@ def test_a_number_at_its_floor_is_marked_in_the_headline(record, scores):
 
 def test_page_without_anything_says_what_is_missing(empty):
     page = page_from(empty)
-    for words in ("no classification", "no localisation", "no scores by sex", "no record of training"):
+    for words in ("no classification", "no localisation", "no scores by sex"):
         assert words in page
+    assert [name for name in NEEDS if f'id="{name}"' in page] == []
     assert "<img" not in page
     assert page.count('title="undefined') >= 6
 

@@ -14,7 +14,7 @@ from hilum.explain import METHODS, heatmaps
 from hilum.models import Classifier, Foreign
 from hilum.models.classifier import AveragePooling, Body
 
-from .conftest import FINDINGS, SIDE, body
+from tests.explain.conftest import FINDINGS, SIDE, body
 
 STATM = Path("/proc/self/statm")
 NAMES = {
