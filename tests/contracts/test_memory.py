@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.explain.conftest import FINDINGS, SIDE, body
 from torch import nn
 
 from hilum import models
 from hilum.explain import METHODS, heatmaps
 from hilum.models import Classifier, Foreign
 from hilum.models.classifier import AveragePooling, Body
-
-from tests.explain.conftest import FINDINGS, SIDE, body
 
 STATM = Path("/proc/self/statm")
 NAMES = {
