@@ -150,7 +150,15 @@ def test_what_is_written(tables, cohort, tmp_path) -> None:
     )
     found = adopt(tables, given, dataset="chestxray14")
     page = write(found, tmp_path / "new" / "out")
-    assert sorted(path.name for path in page.parent.iterdir()) == ["report.html", "scores.csv", "scores.json"]
+    assert sorted(path.name for path in page.parent.iterdir()) == [
+        "figures",
+        "report.html",
+        "scores.csv",
+        "scores.json",
+        "tables",
+    ]
+    assert (page.parent / "tables" / "t_iou.tex").is_file()
+    assert (page.parent / "figures" / "roc.svg").is_file()
     text = page.read_text()
     assert "Predictions made elsewhere" in text
     assert "for diagnosis" in text

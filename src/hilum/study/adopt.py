@@ -16,7 +16,7 @@ from hilum.evaluate import Protocol, Score, classification_scores, json_from, lo
 from hilum.evaluate.given_boxes import AS_GIVEN, given_box_scores
 from hilum.files import disk_errors, write_text
 from hilum.localize import BoxRule, boxes_from
-from hilum.report import RunRecord, csv_from, page_from
+from hilum.report import RunRecord, csv_from, curves_from, page_from, save_figures, save_tables
 from hilum.study.folder import versions, write_json
 from hilum.study.predictions import Passed, read_boxes, read_maps, read_probabilities
 
@@ -118,11 +118,13 @@ def adopt(
 
 
 def write(found: Adopted, out: Path) -> Path:
-    """Writes `scores.json`, `scores.csv` and `report.html`; gives the page.
+    """Writes `scores.json`, `scores.csv`, `report.html`, `tables/` and `figures/`; gives the page.
 
     Raises:
         DiskError: The folder cannot be written.
     """
+    labels, likely = found.cohort.labels.astype(float), found.probabilities
+    rng = np.random.Generator(np.random.Philox(SEED))
     record = RunRecord(
         title="Predictions made elsewhere",
         description="Scored by hilum under the protocol below; how they were made is not known.",
@@ -135,17 +137,20 @@ def write(found: Adopted, out: Path) -> Path:
         examples=[],
         failures=[],
         headline=found.headline or ("", ""),
-        probabilities=np.full(found.cohort.labels.shape, np.nan)
-        if found.probabilities is None
-        else found.probabilities,
-        labels=found.cohort.labels.astype(float),
+        probabilities=np.full(labels.shape, np.nan) if likely is None else likely,
+        labels=labels,
         findings=found.cohort.findings,
+        curves=None
+        if likely is None
+        else curves_from(likely, labels, found.cohort.patient, None, N_DRAWS, rng),
     )
     with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
         write_json(out / "scores.json", json_from(found.scores))
         write_text(out / "scores.csv", csv_from(found.scores))
         write_text(out / "report.html", page_from(record))
+        save_tables(record, out / "tables")
+        save_figures(record, out / "figures")
     return out / "report.html"
 
 
