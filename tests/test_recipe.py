@@ -80,24 +80,6 @@ def test_a_resolved_recipe_reads_back_as_itself(name: str) -> None:
     assert parse(toml_from(recipe), name) == recipe
 
 
-def test_the_shipped_recipes() -> None:
-    assert set(shipped()) == {
-        "chexnet",
-        "demo",
-        "multires_efficientnetb4",
-        "multires_resnet50",
-        "r38lm",
-        "small",
-        "sorkhei_baseline",
-        "sorkhei_gates",
-        "sorkhei_space",
-        "standard_efficientnetb4",
-        "standard_resnet50",
-        "wang2017",
-        "wildcat",
-    }
-
-
 CELLS = """
 [[published]]
 paper = "Gascoigne-Burns and Katsigiannis 2021"

@@ -181,7 +181,6 @@ def _resident_bytes() -> int:
 THIN = ("cam", "gradcam++", "eigencam", "before the ReLU")
 
 
-@pytest.mark.skipif(not STATM.exists(), reason="the size of the process is read from Linux's /proc")
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name in THIN else pytest.mark.slow) for name in NAMES]
 )
