@@ -11,7 +11,17 @@ from hilum.models import Foreign
 FINDINGS = ("Effusion", "Mass")
 
 
-def _attention(network, images) -> list[torch.Tensor]:
+def _joint(network, run) -> torch.Tensor:
+    """The product over the layers."""
+    joint = torch.tensor(1.0)
+    for attention in _attention(network, run):
+        each = 0.5 * attention.mean(dim=1) + 0.5 * torch.eye(attention.shape[-1])
+        each = each / each.sum(dim=-1, keepdim=True)
+        joint = each @ joint if joint.ndim else each
+    return joint
+
+
+def _attention(network, run) -> list[torch.Tensor]:
     """Softmax of queries times keys of every layer, from the qkv of each."""
     kept = []
 
@@ -20,9 +30,9 @@ def _attention(network, images) -> list[torch.Tensor]:
         q, k, _ = module.qkv(inputs[0]).reshape(n, t, 3, module.num_heads, -1).permute(2, 0, 3, 1, 4)
         kept.append((q @ k.mT * module.scale).softmax(dim=-1))
 
-    hooks = [block.attn.register_forward_hook(keep) for block in network.blocks]
+    hooks = [part.register_forward_hook(keep) for part in network.modules() if hasattr(part, "qkv")]
     with torch.no_grad():
-        network(images)
+        run()
     for hook in hooks:
         hook.remove()
     return kept
@@ -35,15 +45,22 @@ def test_rollout_is_the_product_over_the_layers(name) -> None:
     torch.manual_seed(0)
     network = timm.create_model(name, num_classes=2, dynamic_img_size=True).eval()
     images = torch.randn(2, 3, 64, 64)
-    joint = torch.eye(16 + network.num_prefix_tokens)
-    for attention in _attention(network, images):
-        each = 0.5 * attention.mean(dim=1) + 0.5 * torch.eye(joint.shape[-1])
-        joint = each / each.sum(dim=-1, keepdim=True) @ joint
+    joint = _joint(network, lambda: network(images))
     row = joint[:, 0] if network.num_prefix_tokens else joint.mean(dim=1)
     expected = row[:, network.num_prefix_tokens :].reshape(2, 1, 4, 4).expand(-1, 2, -1, -1)
     ours = heatmaps(Foreign(network, "norm", FINDINGS, (64, 64)), images, method="attention_rollout")
     torch.testing.assert_close(torch.from_numpy(ours), expected.contiguous(), atol=1e-6, rtol=1e-4)
     assert all(block.attn.fused_attn for block in network.blocks)  # as it was
+
+
+def test_a_head_that_pools_patches_takes_the_mean_of_their_rows() -> None:
+    settings = {"backbone": "vit_tiny_patch16_224", "map_stride": 32, "metadata": False}
+    model = models.build(name="average_pooling", **settings, findings=FINDINGS, input_hw=(64, 64)).eval()
+    images = torch.randn(2, 3, 64, 64)
+    whole = _joint(model, lambda: model(images))
+    expected = whole[:, 1:, 1:].mean(dim=1).reshape(2, 1, 4, 4).expand(-1, 2, -1, -1)
+    ours = heatmaps(model, images, method="attention_rollout")
+    torch.testing.assert_close(torch.from_numpy(ours), expected.contiguous(), atol=1e-6, rtol=1e-4)
 
 
 def test_a_film_need_not_be_square() -> None:

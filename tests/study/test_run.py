@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from hilum.errors import RunError, UsageError
-from hilum.evaluate import scores_from_json
 from hilum.study import STAGES, stage, study
-from hilum.study.folder import RunFolder, read_csv, read_json
+from hilum.study.folder import RunFolder, read_csv
 
 KILLED = """
 import os, sys
@@ -81,20 +80,10 @@ def test_only_scored_pairs_have_heatmaps_until_all_are_asked_for(tiny_run: Path,
     stage("explain", run, all_findings=True)
     n_test = sum(line["split"] == "test" for line in read_csv(run / "probabilities.csv"))
     assert few < len(read_csv(run / "heatmaps/cam/index.csv")) == 14 * n_test
-    before = scores_from_json(read_json(run / "scores.json"))
+    before = (run / "scores.json").read_bytes()
     for name in ("localize", "score", "report"):
         stage(name, run)
-    after = scores_from_json(read_json(run / "scores.json"))
-    # films that want other findings go through the network in other company: probabilities move by rounding
-    for old, new in zip(before, after, strict=True):
-        assert (new.metric, new.at, new.finding, new.method, new.n) == (
-            old.metric,
-            old.at,
-            old.finding,
-            old.method,
-            old.n,
-        )
-        assert new.value == pytest.approx(old.value, abs=1e-6, nan_ok=True)
+    assert (run / "scores.json").read_bytes() == before
 
 
 @pytest.mark.parametrize("at", [("train", 5), pytest.param(("explain", 32), marks=pytest.mark.slow)])

@@ -13,7 +13,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from hilum.explain.capture import capture
-from hilum.explain.name import METHODS, SMOOTHINGS, WEIGHTS, plan_from
+from hilum.explain.name import METHODS, SMOOTHINGS, WEIGHTS, costs_by_finding, plan_from
 from hilum.explain.smoothing import augmentation
 from hilum.findings import positions
 from hilum.models import Classifier
@@ -78,4 +78,4 @@ def logits_and_heatmaps(
     }
 
 
-__all__ = ["METHODS", "SMOOTHINGS", "WEIGHTS", "heatmaps", "logits_and_heatmaps"]
+__all__ = ["METHODS", "SMOOTHINGS", "WEIGHTS", "costs_by_finding", "heatmaps", "logits_and_heatmaps"]

@@ -126,6 +126,12 @@ def plan_from(name: str) -> Plan:
     return Plan(make, "pre_relu" in call_from(method)[1], options.get("augmentation"))
 
 
+def costs_by_finding(name: str) -> bool:
+    """Whether each finding costs passes, or a map of the size of the input: only those wanted should be made."""
+    kind, _ = call_from(_NOT_IN_PARENTHESES.split(name)[0])
+    return kind not in {*WEIGHTS, "attention_rollout", "eigencam", "eigencam_centred", "own"} - {"scorecam"}
+
+
 def _eigen_smoothed(make: Maps, method: str, of: str) -> Maps:
     if of == "map_rank1":
         return lambda captured, findings: map_rank1(make(captured, findings))

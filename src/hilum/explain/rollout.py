@@ -7,13 +7,15 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from hilum.explain.capture import Captured, grid_from
+from hilum.models import Foreign
 
 
 def attention_rollout(captured: Captured, findings: Int[Tensor, " c"]) -> Float[Tensor, "n c u v"]:
     """Product over the layers of 0.5 (A + I), rows normalised, A the mean over the heads.
 
-    The row of the class token, or the mean of all rows where there is none. It runs the film once more,
-    because fused attention keeps no A. The same map for every finding.
+    The mean of the patches' rows, since the heads of `hilum.models` pool the patches; of a network from
+    elsewhere the row of its class token, where it has one. It runs the film once more, because fused
+    attention keeps no A. The same map for every finding.
 
     Source: Abnar and Zuidema, ACL 2020 (arXiv:2005.00928), equations 1 and 2.
 
@@ -30,7 +32,8 @@ def attention_rollout(captured: Captured, findings: Int[Tensor, " c"]) -> Float[
     hw = (captured.images.shape[2], captured.images.shape[3])
     height, width = grid_from(rolled.shape[1], hw)
     first_patch = rolled.shape[1] - height * width
-    row = rolled[:, 0] if first_patch else rolled.mean(dim=1)
+    by_class_token = first_patch and isinstance(model, Foreign)
+    row = rolled[:, 0] if by_class_token else rolled[:, first_patch:].mean(dim=1)
     maps = row[:, first_patch:].unflatten(1, (height, width))
     return maps[:, None].expand(-1, len(findings), -1, -1)
 

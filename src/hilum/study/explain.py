@@ -12,6 +12,7 @@ from hilum.data.cohort import Cohort
 from hilum.data.geometry import input_to_frame
 from hilum.data.metadata import metadata_from
 from hilum.data.store import Progress, silent
+from hilum.explain import costs_by_finding
 from hilum.files import demand_space, sha256, write_text
 from hilum.recipe import Recipe
 from hilum.study.folder import RunFolder, write_csv
@@ -36,7 +37,8 @@ def explain(
 
     Heatmaps are made of the (film, finding) pairs that have a reference box, of other findings that a boxed
     film has as label, and of all findings of every test film where the recipe or the caller says so. A
-    cohort's scale needs those of all validation films. Films that want the same findings share a pass.
+    cohort's scale needs those of all validation films. All maps of a chunk share a pass, but for methods that
+    cost more with each finding: these are made of the findings that a film wants.
 
     Raises:
         RunError: There are no weights yet.
@@ -52,30 +54,42 @@ def explain(
     metadata = metadata_from(cohort, scaling)
     _drop_parts_of_other_weights(folder)
 
-    def read(films: np.ndarray, columns: tuple[int, ...]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        batch = pixels.store.batch(pixels.rows[films])
-        names = [cohort.findings[column] for column in columns]
-        return pipeline.explain(model, batch, geometry, methods if names else (), metadata[films], names)
+    costly = [method for method in methods if costs_by_finding(method)]
+    shared = [method for method in methods if method not in costly]
+
+    def read(films: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Probabilities of some films, and the maps of their pairs."""
+        batch, extras = pixels.store.batch(pixels.rows[films]), metadata[films]
+        film = np.searchsorted(films, pairs[:, 0])
+        likely, made = pipeline.explain(model, batch, geometry, shared, extras)
+        maps = {method: each[film, pairs[:, 1]] for method, each in made.items()}
+        for group, columns in _groups(film, pairs[:, 1]) if costly else ():
+            names = [cohort.findings[column] for column in columns]
+            _, made = pipeline.explain(model, batch[group], geometry, costly, extras[group], names)
+            place = np.searchsorted(film, group)[:, None] + np.arange(len(columns))
+            for method, each in made.items():
+                empty = np.zeros((len(pairs), *each.shape[2:]), np.float32)
+                maps.setdefault(method, empty)[place] = each
+        return likely, maps
 
     for number, part in enumerate(parts):
         targets = [part_path(folder, method, number) for method in methods]
         likely_path = folder.probability_part(number)
         if not (_holds(likely_path, len(part)) and all(_holds(path, len(pairs[number])) for path in targets)):
-            likely, maps = np.zeros((len(part), len(cohort.findings)), np.float32), {}
-            n_left, n_read = sum(map(len, pairs[number:])), 0
-            for inside, columns in _groups(part, pairs[number]):
-                likely[inside], made = read(part[inside], columns)
-                if made and not maps:
-                    demand_space(folder.path, n_left * sum(each[0, 0].nbytes for each in made.values()))
-                    maps = {method: _empty(each, len(pairs[number])) for method, each in made.items()}
-                place = np.searchsorted(pairs[number][:, 0], part[inside])[:, None] + np.arange(len(columns))
+            probabilities, maps = [], {method: [] for method in methods}
+            for start in range(0, len(part), CHUNK):
+                inside = part[start : start + CHUNK]
+                likely, made = read(inside, pairs[number][np.isin(pairs[number][:, 0], inside)])
+                if not start:
+                    n_left = sum(map(len, pairs[number:]))
+                    demand_space(folder.path, n_left * sum(_map_bytes(each) for each in made.values()))
+                probabilities.append(likely)
                 for method, each in made.items():
-                    maps[method][place] = each
-                n_read += len(inside)
-                progress(number * PART + n_read, len(rows))
+                    maps[method].append(each)
+                progress(number * PART + start + len(inside), len(rows))
             for method, target in zip(methods, targets, strict=True):
-                write_array(target, maps.get(method, np.zeros((0, 1, 1), np.float32)))
-            write_array(likely_path, likely)
+                write_array(target, _joined(maps[method]))
+            write_array(likely_path, np.concatenate(probabilities))
         progress(min((number + 1) * PART, len(rows)), len(rows))
     affine = input_to_frame(geometry, pixels.store.film_hw[pixels.rows], cohort.frame_hw)
     for method in methods:
@@ -114,16 +128,22 @@ def _pairs(cohort: Cohort, recipe: Recipe, all_findings: bool) -> np.ndarray:
     return np.argwhere(wanted)
 
 
-def _groups(part: np.ndarray, pairs: np.ndarray) -> Iterator[tuple[np.ndarray, tuple[int, ...]]]:
-    """Places within the part of films that want the same findings, at most `CHUNK` at once, and these."""
-    wants = [tuple(pairs[pairs[:, 0] == film, 1].tolist()) for film in part]
+def _groups(film: np.ndarray, finding: np.ndarray) -> Iterator[tuple[np.ndarray, tuple[int, ...]]]:
+    """Films that want the same findings, and these."""
+    there = np.unique(film)
+    wants = [tuple(finding[film == each].tolist()) for each in there]
     for columns in sorted(set(wants)):
-        same = np.array([place for place, wanted in enumerate(wants) if wanted == columns])
-        yield from ((same[start : start + CHUNK], columns) for start in range(0, len(same), CHUNK))
+        yield there[[wanted == columns for wanted in wants]], columns
 
 
-def _empty(made: np.ndarray, n_maps: int) -> np.ndarray:
-    return np.zeros((n_maps, *made.shape[2:]), np.float32)
+def _joined(maps: list[np.ndarray]) -> np.ndarray:
+    """Maps of all chunks; a chunk without pairs may not know their size."""
+    known = [each for each in maps if len(each)]
+    return np.concatenate(known) if known else np.zeros((0, 1, 1), np.float32)
+
+
+def _map_bytes(maps: np.ndarray) -> int:
+    return 4 * int(np.prod(maps.shape[1:]))
 
 
 def _write_probabilities(folder: RunFolder, cohort: Cohort, rows: np.ndarray, n_parts: int) -> None:
