@@ -127,7 +127,7 @@ def plan_from(name: str) -> Plan:
 
 
 def costs_by_finding(name: str) -> bool:
-    """Whether each finding costs passes, or a map of the size of the input: only those wanted should be made."""
+    """Whether each finding costs passes or a map as large as the input: make only those wanted."""
     kind, _ = call_from(_NOT_IN_PARENTHESES.split(name)[0])
     return kind not in {*WEIGHTS, "attention_rollout", "eigencam", "eigencam_centred", "own"} - {"scorecam"}
 
