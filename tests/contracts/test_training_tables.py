@@ -7,24 +7,19 @@ import pytest
 import torch
 
 from hilum.models.classifier import AveragePooling
-from hilum.training import schedule
-from hilum.training.fit import OPTIMISERS, SCHEDULES
+from hilum.training.fit import OPTIMISERS
 from hilum.training.losses import LOSSES
 from hilum.training.module import STEPS
+from hilum.training.schedule import SCHEDULES, UNFREEZING, schedule_from, unfreezing_from
 
-SCALES = {
-    "constant": schedule.constant,
-    "one_cycle": schedule.one_cycle,
-    "plateau": schedule.plateau(patience=2, factor=0.1),
-}
 HISTORIES = ([], [0.5], [0.5, 0.6, 0.6, 0.6, 0.6], [0.5, math.nan, 0.4, 0.3, 0.2])
 
 
 def test_the_tables_are_whole() -> None:
     assert sorted(LOSSES) == ["bce", "finding_weighted", "focal", "weighted"]
     assert sorted(OPTIMISERS) == ["adam", "adamw", "sgd"]
-    assert sorted(SCHEDULES) == sorted(SCALES)
-    assert len(SCHEDULES) == 3
+    assert sorted(SCHEDULES) == ["constant", "one_cycle", "plateau", "step"]
+    assert sorted(UNFREEZING) == ["at_once", "gradual"]
     assert sorted(STEPS) == ["classify"]
 
 
@@ -64,13 +59,22 @@ def test_an_optimiser_goes_downhill(optimiser: str) -> None:
     assert heights[-1] < heights[0] / 2
 
 
-@pytest.mark.parametrize(("name", "history"), list(itertools.product(SCALES, HISTORIES)))
+@pytest.mark.parametrize(("name", "history"), list(itertools.product(SCHEDULES, HISTORIES)))
 def test_a_schedule_scales_and_forgets(name: str, history: list[float]) -> None:
     """The same place and history give the same rate, whatever was asked before."""
-    places = [step / 50 for step in range(51)]
-    scales = [SCALES[name](place, history) for place in places]
+    scale, places = schedule_from(name), [step / 50 for step in range(51)]
+    scales = [scale(place, len(history), history) for place in places]
     assert all(0 <= scale <= 1 for scale in scales)
-    assert [SCALES[name](place, history) for place in reversed(places)] == scales[::-1]
+    assert [scale(place, len(history), history) for place in reversed(places)] == scales[::-1]
+
+
+@pytest.mark.parametrize("name", UNFREEZING)
+def test_unfreezing_opens_from_the_head_and_never_closes(name: str) -> None:
+    opened, factors = zip(*(unfreezing_from(name)(5, epoch) for epoch in range(12)), strict=True)
+    assert opened[0] >= 1
+    assert list(opened) == sorted(opened)
+    assert opened[-1] >= 5
+    assert all(0 < factor <= 1 for factor in factors)
 
 
 @pytest.mark.parametrize("step", STEPS)

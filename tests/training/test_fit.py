@@ -1,5 +1,7 @@
 """Training on a few squares: it learns, keeps the best epoch, stops in time, and survives kills."""
 
+import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from hilum.data.store import PixelStore
 from hilum.errors import DiskError
 from hilum.models.classifier import AveragePooling, Body
 from hilum.training import FilmSet, fit
-from hilum.training import schedule as schedules
+from hilum.training.batches import Epoch
 
 SETTINGS = {
     "epochs": 4,
@@ -22,16 +24,18 @@ SETTINGS = {
     "weight_decay": 0.0,
     "betas": (0.9, 0.999),
     "accumulate": 1,
-    "schedule_name": "one_cycle",
-    "plateau_patience": 1,
-    "plateau_factor": 0.1,
+    "schedule": "one_cycle",
+    "warmup": 0.0,
+    "clip_norm": None,
     "stop_patience": 100,
     "monitor": "val_auroc",
     "loss": "bce",
     "frozen_blocks": 0,
+    "unfreezing": "at_once",
     "augmentation": Augmentation(flip=0.5),
     "seed": 3,
     "precision": "fp32",
+    "devices": 1,
 }
 
 
@@ -100,15 +104,15 @@ def test_a_kill_in_any_epoch_changes_no_bit(tmp_path) -> None:
 
 
 def test_the_best_epoch_is_kept_not_the_last(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(schedules, "best_epoch", lambda figures: 0)
+    monkeypatch.setattr(sys.modules["hilum.training.fit"], "best_epoch", lambda figures: 0)
     first, _ = _fit(tmp_path / "a")
-    monkeypatch.setattr(schedules, "best_epoch", lambda figures: len(figures) - 1)
+    monkeypatch.setattr(sys.modules["hilum.training.fit"], "best_epoch", lambda figures: len(figures) - 1)
     last, _ = _fit(tmp_path / "b")
     assert not _same(first, last)
 
 
 def test_it_stops_when_nothing_improves(tmp_path) -> None:
-    slow = {"learning_rate": 1e-9, "schedule_name": "constant"}
+    slow = {"learning_rate": 1e-9, "schedule": "constant"}
     _, history = _fit(tmp_path / "a", epochs=30, stop_patience=2, **slow)
     assert len(history) < 30
     figures = [record["val_auroc"] for record in history]
@@ -140,7 +144,7 @@ def test_progress_ends_at_the_number_of_steps(tmp_path) -> None:
 
 
 def test_unknown_names_are_refused(tmp_path) -> None:
-    for key in ("optimiser", "loss", "schedule_name"):
+    for key in ("optimiser", "loss", "schedule", "unfreezing"):
         with pytest.raises(ValueError, match="unknown"):
             _fit(tmp_path / "a", **{key: "nonsense"})
 
@@ -161,3 +165,56 @@ def test_betas_reach_adam(tmp_path: Path) -> None:
     second, _ = _fit(tmp_path / "b", epochs=1, betas=(0.9, 0.9))
     pairs = zip(first.parameters(), second.parameters(), strict=True)
     assert not all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_warm_up_scales_the_first_steps(tmp_path: Path) -> None:
+    _, plain = _fit(tmp_path / "a", epochs=2, schedule="constant")
+    _, warmed = _fit(tmp_path / "b", epochs=2, schedule="constant", warmup=0.75)  # 9 of 12 steps
+    assert [record["learning_rate"] for record in plain] == [0.05, 0.05]
+    assert [record["learning_rate"] for record in warmed] == pytest.approx([0.05 * 5 / 9, 0.05])
+
+
+def test_a_clipped_gradient_makes_a_short_step(tmp_path: Path) -> None:
+    same = {"optimiser": "sgd", "epochs": 1, "batch_size": 48, "schedule": "constant"}
+    moved = []
+    for name, norm in (("a", None), ("b", 1e-3)):
+        model, _ = _fit(tmp_path / name, clip_norm=norm, **same)
+        pairs = zip(model.parameters(), _model().parameters(), strict=True)
+        moved.append(sum((a - b).square().sum().item() for a, b in pairs) ** 0.5)
+    assert moved[0] > 10 * moved[1]
+    assert moved[1] == pytest.approx(0.05 * 1e-3, rel=1e-2)  # one step of SGD
+
+
+def test_gradual_unfreezing_starts_with_the_head(tmp_path: Path) -> None:
+    same = {"schedule": "constant", "monitor": "val_loss"}
+    first, _ = _fit(tmp_path / "a", epochs=2, unfreezing="gradual(2, 0.1)", **same)
+    start = _model()
+    assert _same(first.backbone, start.backbone)  # statistics of its batch norm too
+    assert not torch.equal(first.head.weight, start.head.weight)
+    whole, history = _fit(tmp_path / "b", epochs=3, unfreezing="gradual(2, 0.1)", **same)
+    assert not torch.equal(whole.backbone[0][0].weight, start.backbone[0][0].weight)
+    assert [record["learning_rate"] for record in history] == pytest.approx([0.05, 0.05, 0.005])
+
+
+def test_blocks_frozen_for_good_stay_so(tmp_path: Path) -> None:
+    model, _ = _fit(tmp_path / "a", unfreezing="gradual(1)", frozen_blocks=1)
+    assert _same(model.backbone, _model().backbone)
+
+
+def test_the_history_is_told_after_every_epoch_and_once_more_when_continued(tmp_path: Path) -> None:
+    told: list[int] = []
+    _fit(tmp_path / "a", epochs=2, told=lambda history: told.append(len(history)))
+    _fit(tmp_path / "a", epochs=3, told=lambda history: told.append(len(history)))
+    assert told == [1, 2, 2, 3]
+
+
+def test_processes_share_a_batch_without_rest() -> None:
+    films = _films(11, 0)
+    epoch = partial(Epoch, films, 4, 0, 0, Augmentation())
+    whole, *shares = (list(epoch(share=share)) for share in ((0, 1), (0, 2), (1, 2)))
+    assert [len(batch[0]) for batch in whole] == [4, 4, 3]
+    assert [len(batch[0]) for batch in shares[0]] == [2, 5 // 2 + 1]
+    assert [len(batch[0]) for batch in shares[1]] == [2, 3]
+    for one, first, second in zip(whole, *shares, strict=False):
+        joined = torch.stack([first[0][:2], second[0][:2]], dim=1).flatten(0, 1)
+        assert torch.equal(joined, one[0])

@@ -26,6 +26,7 @@ def _module(monitor: str = "val_auroc", frozen: int = 1) -> Training:
         scale=schedule.constant,
         monitor=monitor,
         frozen_blocks=frozen,
+        unfreezing=schedule.at_once,
         seed=0,
         n_steps=4,
     )
@@ -53,8 +54,7 @@ def test_frozen_blocks_neither_learn_nor_count() -> None:
     stem = module.model.backbone[0]
     assert not learning & {id(p) for p in stem.parameters()}
     module.model.train()
-    for block in module._frozen:
-        block.eval()
+    module.on_train_epoch_start()
     before = stem[1].running_mean.clone()
     module._losses(_batch(4))["loss"].backward()
     assert torch.equal(stem[1].running_mean, before)

@@ -63,6 +63,11 @@ class RunFolder:
         return self.path / "history.jsonl"
 
     @property
+    def tensorboard(self) -> Path:
+        """The same for TensorBoard."""
+        return self.path / "tensorboard"
+
+    @property
     def probabilities(self) -> Path:
         """Of every validation and test film."""
         return self.path / "probabilities.csv"

@@ -1,6 +1,7 @@
 """The training stage: films and labels -> `weights.safetensors` and `history.jsonl`."""
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -17,8 +18,9 @@ from hilum.recipe import Recipe
 from hilum.study.folder import RunFolder
 from hilum.study.opening import Films, Pixels
 from hilum.training import FilmSet, fit
-from hilum.training.fit import OPTIMISERS, SCHEDULES
+from hilum.training.fit import OPTIMISERS
 from hilum.training.losses import loss_from
+from hilum.training.schedule import schedule_from, unfreezing_from
 
 
 def check(recipe: Recipe) -> None:
@@ -29,7 +31,8 @@ def check(recipe: Recipe) -> None:
     """
     try:
         pick(OPTIMISERS, recipe.training.optimiser, "optimiser")
-        pick(dict.fromkeys(SCHEDULES), recipe.training.schedule, "schedule")
+        schedule_from(recipe.training.schedule)
+        unfreezing_from(recipe.training.unfreezing)
         loss_from(recipe.training.loss)
         settings = recipe.model.model_dump(exclude={"weights"})
         input_hw = recipe.data.geometry.input_hw
@@ -68,7 +71,7 @@ def train(
         rows = cohort.side(name)
         return FilmSet(pixels.store, pixels.rows[rows], cohort.labels[rows], metadata[rows], geometry)
 
-    history = fit(
+    fit(
         model,
         side("train"),
         side("val"),
@@ -80,20 +83,41 @@ def train(
         weight_decay=settings.weight_decay,
         betas=settings.betas,
         accumulate=settings.accumulate,
-        schedule_name=settings.schedule,
-        plateau_patience=settings.plateau_patience,
-        plateau_factor=settings.plateau_factor,
+        schedule=settings.schedule,
+        warmup=settings.warmup,
+        clip_norm=settings.clip_norm,
         stop_patience=settings.stop_patience,
         monitor=settings.monitor,
         loss=settings.loss,
         frozen_blocks=settings.frozen_blocks,
+        unfreezing=settings.unfreezing,
         augmentation=settings.augmentation,
         seed=settings.seed,
         precision=settings.precision,
+        devices=settings.devices,
         progress=progress,
+        told=Logs(folder),
     )
-    write_text(folder.history, "".join(json.dumps(record) + "\n" for record in history))
     models.save(folder.weights, model, recipe.model.model_dump(exclude={"weights"}), geometry, scaling)
+
+
+class Logs:
+    """The history as it grows: JSON lines, and scalars for TensorBoard."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder, self._n_written = folder, 0
+
+    def __call__(self, history: Sequence[dict[str, float]]) -> None:
+        """Writes what is new; a continued run writes all its epochs anew, in a file of its own."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        write_text(self._folder.history, "".join(json.dumps(record) + "\n" for record in history))
+        with SummaryWriter(self._folder.tensorboard, purge_step=self._n_written) as writer:
+            for epoch in range(self._n_written, len(history)):
+                for name, value in history[epoch].items():
+                    if name != "epoch":
+                        writer.add_scalar(name, value, epoch)
+        self._n_written = len(history)
 
 
 def _prevalence(cohort: Cohort) -> torch.Tensor:

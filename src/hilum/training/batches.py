@@ -44,13 +44,24 @@ class FilmSet:
 
 @dataclass(frozen=True)
 class Epoch:
-    """The batches of one epoch; the last one may be smaller, but never a single film in training."""
+    """The batches of one epoch; the last one may be smaller, but never a single film in training.
+
+    Attributes:
+        films: Of training.
+        batch_size: Films a step, over all processes.
+        seed: Of order and geometry.
+        epoch: From 0.
+        augmentation: Geometry of the films.
+        share: Which process this is, of how many; each takes as many films of a batch, and films that cannot
+            be shared out evenly are left out.
+    """
 
     films: FilmSet
     batch_size: int
     seed: int
     epoch: int
     augmentation: Augmentation
+    share: tuple[int, int] = (0, 1)
 
     def __len__(self) -> int:
         return len(self._bounds())
@@ -60,7 +71,8 @@ class Epoch:
         key = np.array([self.seed, self.epoch], np.uint64)
         order = np.random.Generator(np.random.Philox(key=key)).permutation(len(self.films.rows))
         for start, stop in self._bounds():
-            chosen = order[start:stop]
+            first, n_shares = self.share
+            chosen = order[start + first : start + (stop - start) // n_shares * n_shares : n_shares]
             numbers = self.films.rows[chosen]
             geometry = self.films.geometry
             affine = augmented(geometry, self.augmentation, self.seed, self.epoch, numbers)
@@ -69,7 +81,7 @@ class Epoch:
     def _bounds(self) -> list[tuple[int, int]]:
         n = len(self.films.rows)
         starts = list(range(0, n, self.batch_size))
-        if len(starts) > 1 and n - starts[-1] == 1:  # batch norm cannot train on one film
+        if len(starts) > 1 and n - starts[-1] < 2 * self.share[1]:  # batch norm cannot train on one film
             starts.pop()
         return list(itertools.pairwise([*starts, n]))
 

@@ -1,9 +1,9 @@
 """Train a model: read this file from top to bottom."""
 
-import contextlib
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,22 @@ from hilum.data.store import Progress, silent
 from hilum.files import whole
 from hilum.lookup import pick
 from hilum.models import Classifier, weights
-from hilum.training import schedule
 from hilum.training.batches import Batch, Epoch, FilmSet, in_order
 from hilum.training.losses import loss_from
 from hilum.training.module import Training
+from hilum.training.schedule import best_epoch, schedule_from, should_stop, unfreezing_from
 
 OPTIMISERS = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
     "sgd": partial(torch.optim.SGD, momentum=0.9),
 }
-SCHEDULES = ("constant", "one_cycle", "plateau")
+
+Told = Callable[[Sequence[dict[str, float]]], None]
+
+
+def nobody(_history: Sequence[dict[str, float]]) -> None:
+    """Nobody is told."""
 
 
 def fit(
@@ -42,17 +47,20 @@ def fit(
     weight_decay: float,
     betas: tuple[float, float],
     accumulate: int,
-    schedule_name: str,
-    plateau_patience: int,
-    plateau_factor: float,
+    schedule: str,
+    warmup: float,
+    clip_norm: float | None,
     stop_patience: int,
     monitor: str,
     loss: str,
     frozen_blocks: int,
+    unfreezing: str,
     augmentation: Augmentation,
     seed: int,
     precision: str,
+    devices: int,
     progress: Progress = silent,
+    told: Told = nobody,
 ) -> list[dict[str, float]]:
     """Trains to the best validation epoch and leaves that epoch's weights in the model.
 
@@ -71,17 +79,22 @@ def fit(
         weight_decay: Of the optimiser.
         betas: Of Adam and AdamW.
         accumulate: Batches whose gradients are averaged before a step.
-        schedule_name: One of `SCHEDULES`.
-        plateau_patience: Epochs without improvement before the learning rate falls.
-        plateau_factor: What it is then multiplied by.
+        schedule: A name of `SCHEDULES`, with its numbers if it has any.
+        warmup: Share of all steps over which the learning rate rises from 0.
+        clip_norm: Longest gradient over all weights; None for any.
         stop_patience: Epochs without improvement before training stops.
         monitor: "val_auroc" or "val_loss".
         loss: A name of `LOSSES`, with its numbers if it has any.
         frozen_blocks: So many blocks, counted from the stem, keep their weights and statistics.
+        unfreezing: A name of `UNFREEZING`, with its numbers: which of the others learn from which epoch on.
         augmentation: Geometry of the training films.
         seed: Of order, geometry and dropout.
         precision: "fp32", "bf16" or "auto": bf16 where the machine computes in it.
+        devices: Accelerators, or processes of one where there is none, that share each batch; batch norm sees
+            a share. Above 1 the program is started again for each, up to this place, and all but the first
+            end here.
         progress: Called with steps done and steps in all.
+        told: Called with the history after every epoch, and before the first where training is continued.
 
     Returns:
         The history, one record an epoch.
@@ -90,11 +103,6 @@ def fit(
         TrainingError: The loss is no longer a number; the last good checkpoint stays.
         DiskError: A checkpoint cannot be written; the last good one stays.
     """
-    schedules = {
-        "constant": schedule.constant,
-        "one_cycle": schedule.one_cycle,
-        "plateau": schedule.plateau(plateau_patience, plateau_factor),
-    }
     epoch_of = partial(Epoch, training, batch_size, seed, augmentation=augmentation)
     more = {} if optimiser == "sgd" else {"betas": betas}
     make = partial(
@@ -105,20 +113,28 @@ def fit(
         step="classify",
         loss=loss_from(loss),
         optimiser=make,
-        scale=pick(schedules, schedule_name, "schedule"),
+        scale=schedule_from(schedule, warmup),
         monitor=monitor,
         frozen_blocks=frozen_blocks,
+        unfreezing=unfreezing_from(unfreezing),
         seed=seed,
         n_steps=epochs * -(-len(epoch_of(epoch=0)) // accumulate),
     )
-    module.train_dataloader = lambda: epoch_of(epoch=module.current_epoch)
+
+    def share() -> tuple[int, int]:
+        return module.global_rank, devices
+
+    module.train_dataloader = lambda: epoch_of(epoch=module.current_epoch, share=share())
     module.val_dataloader = lambda: _Validation(validation, batch_size)
     last, best = folder / "last.ckpt", folder / "best.safetensors"
     with _quiet():
         trainer = pl.Trainer(
             max_epochs=epochs,
             accelerator="auto",
-            devices=1,
+            devices=devices,
+            strategy=_strategy(devices, unfreezing),
+            use_distributed_sampler=False,
+            gradient_clip_val=clip_norm,
             precision="bf16-mixed" if _bf16(precision) else "32-true",
             deterministic="warn",
             reload_dataloaders_every_n_epochs=1,
@@ -128,9 +144,11 @@ def fit(
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            callbacks=[_Keep(last, best, stop_patience), _Show(progress)],
+            callbacks=[_Keep(last, best, stop_patience, told), _Show(progress)],
         )
         trainer.fit(module, ckpt_path=last if last.exists() else None, weights_only=True)
+    if trainer.global_rank:
+        raise SystemExit(0)  # the first process goes on alone
     weights.load_into(best, model)
     model.requires_grad_(requires_grad=True).eval()
     return module.history
@@ -152,21 +170,29 @@ class _Validation:
 class _Keep(pl.Callback):
     """At every epoch's end: the weights if they are the best so far, then the whole state, atomically."""
 
-    def __init__(self, last: Path, best: Path, stop_patience: int) -> None:
-        self._last, self._best, self._stop_patience = last, best, stop_patience
+    def __init__(self, last: Path, best: Path, stop_patience: int, told: Told) -> None:
+        self._last, self._best, self._stop_patience, self._told = last, best, stop_patience, told
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Training)
+        history = pl_module.history
+        history[-1] = trainer.strategy.broadcast(
+            history[-1]
+        )  # one history, so that all processes stop together
         figures = pl_module.monitored
-        if schedule.best_epoch(figures) == len(figures) - 1:
+        if trainer.is_global_zero and best_epoch(figures) == len(figures) - 1:
             weights.save(self._best, pl_module.model, {"epoch": len(figures) - 1})
-        with whole(self._last) as temporary:
-            trainer.save_checkpoint(temporary)
-        trainer.should_stop = schedule.should_stop(figures, self._stop_patience)
+        with whole(self._last) if trainer.is_global_zero else nullcontext(self._last) as temporary:
+            trainer.save_checkpoint(temporary)  # every process takes part, the first one writes
+        if trainer.is_global_zero:
+            self._told(history)
+        trainer.should_stop = should_stop(figures, self._stop_patience)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Training)
-        trainer.should_stop = schedule.should_stop(pl_module.monitored, self._stop_patience)
+        trainer.should_stop = should_stop(pl_module.monitored, self._stop_patience)
+        if trainer.is_global_zero and pl_module.history:
+            self._told(pl_module.history)
 
 
 class _Show(pl.Callback):
@@ -182,6 +208,12 @@ class _Show(pl.Callback):
         self._progress(trainer.global_step, pl_module.n_steps)
 
 
+def _strategy(devices: int, unfreezing: str) -> str:
+    if devices == 1:
+        return "auto"
+    return "ddp" if unfreezing == "at_once" else "ddp_find_unused_parameters_true"
+
+
 def _bf16(precision: str) -> bool:
     if precision == "auto":
         if torch.cuda.is_available():
@@ -191,7 +223,7 @@ def _bf16(precision: str) -> bool:
     return {"fp32": False, "bf16": True}[precision]
 
 
-@contextlib.contextmanager
+@contextmanager
 def _quiet() -> Iterator[None]:
     """Keeps Lightning's advice on loaders and its own deprecations off the screen."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)

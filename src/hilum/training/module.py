@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from hilum.evaluate.classification import auroc
 from hilum.findings import in_mean
 from hilum.models import Classifier, network_input
 from hilum.training.batches import Batch
+from hilum.training.schedule import Schedule
 
 Step = Callable[[Classifier, Tensor, Tensor, Tensor, Callable[[Tensor, Tensor], Tensor]], dict[str, Tensor]]
 
@@ -49,9 +50,10 @@ class Training(pl.LightningModule):
         step: str,
         loss: Callable[[Tensor, Tensor], Tensor],
         optimiser: Callable[[Iterable[Tensor]], torch.optim.Optimizer],
-        scale: Callable[[float, Sequence[float]], float],
+        scale: Schedule,
         monitor: str,
         frozen_blocks: int,
+        unfreezing: Callable[[int, int], tuple[int, float]],
         seed: int,
         n_steps: int,
     ) -> None:
@@ -60,8 +62,8 @@ class Training(pl.LightningModule):
         self.history: list[dict[str, float]] = []
         self._step, self._loss, self._optimiser, self._scale = STEPS[step], loss, optimiser, scale
         self._monitor, self._seed, self.n_steps = monitor, seed, n_steps
-        self._frozen = list(reversed(model.blocks))[:frozen_blocks]
-        for block in self._frozen:
+        self._blocks, self._unfreezing = model.blocks[: len(model.blocks) - frozen_blocks], unfreezing
+        for block in model.blocks[len(self._blocks) :]:
             block.requires_grad_(requires_grad=False)
         self._clear()
 
@@ -85,16 +87,19 @@ class Training(pl.LightningModule):
         return optimiser
 
     def on_train_epoch_start(self) -> None:
-        """Frozen blocks keep their statistics; dropout draws what this epoch always draws."""
+        """Frozen blocks keep weights and statistics; dropout draws what this epoch always draws."""
         self._clear()
-        for block in self._frozen:
-            block.eval()
+        n_learning, self._cut = self._unfreezing(len(self._blocks), self.current_epoch)
+        for place, block in enumerate(self.model.blocks):
+            learns = place < min(n_learning, len(self._blocks))
+            block.requires_grad_(requires_grad=learns)
+            block.train(learns)
         torch.manual_seed(self._seed * 1_000_003 + self.current_epoch)
 
     def on_train_batch_start(self, *_: Any, **__: Any) -> None:
         """Sets the learning rate of this step."""
-        share = self.global_step / max(self.n_steps, 1)
-        self._rate_scale = self._scale(min(share, 1.0), self.monitored)
+        share = min(self.global_step / max(self.n_steps, 1), 1.0)
+        self._rate_scale = self._cut * self._scale(share, self.current_epoch, self.monitored)
         (optimiser,) = self.trainer.optimizers
         for group, rate in zip(optimiser.param_groups, self._rates, strict=True):
             group["lr"] = rate * self._rate_scale

@@ -1,0 +1,282 @@
+"""Sections of a recipe; a key that none of them has is refused."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from hilum.data import dataset_from
+from hilum.data.geometry import Augmentation, Fit, Geometry
+from hilum.data.splits import split_from
+from hilum.localize import BoxRule
+from hilum.report.ledger import Published, numbers
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+def _rising(pair: tuple[float, float]) -> tuple[float, float]:
+    if not 0 < pair[0] <= pair[1]:
+        raise ValueError("write [low, high] with 0 < low <= high")
+    return pair
+
+
+def _at_most_one(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[1] > 1:
+        raise ValueError("a crop is at most the whole film: high <= 1")
+    return pair
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_rising)]
+Area = Annotated[Range, AfterValidator(_at_most_one)]
+
+
+Grid = dict[str, dict[str, Any]]
+"""Values by section and key."""
+
+
+def flat(settings: Grid) -> dict[str, Any]:
+    """The same by dotted key; a section that is no table stays as it is.
+
+    Example:
+        >>> flat({"training": {"seed": [0, 1]}})
+        {'training.seed': [0, 1]}
+    """
+    return {
+        f"{section}.{key}": value
+        for section, keys in settings.items()
+        if isinstance(keys, dict)
+        for key, value in keys.items()
+    }
+
+
+class Section(BaseModel):
+    """Settings that refuse keys they do not know and cannot be changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class DataSettings(Section):
+    """Which films, on which side, at which size."""
+
+    dataset: str = "chestxray14"
+    findings: tuple[str, ...] = ()
+    split: str = "official"
+    split_seed: Count = 0
+    input_px: Positive
+    resize_px: Positive
+    store_px: Positive
+    fit: Fit = "stretch"
+
+    @field_validator("dataset")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        dataset_from(name)
+        return name
+
+    @field_validator("split")
+    @classmethod
+    def _split(cls, name: str) -> str:
+        split_from(name)
+        return name
+
+    @model_validator(mode="after")
+    def _ascending(self) -> "DataSettings":
+        _ = self.geometry
+        return self
+
+    @property
+    def geometry(self) -> Geometry:
+        """How films are brought to the network's input."""
+        return Geometry(self.input_px, self.resize_px, self.store_px, self.fit)
+
+
+class ModelSettings(Section):
+    """Which network, and what it starts from."""
+
+    name: str
+    backbone: str
+    neck: str = "none"
+    map_stride: Literal[16, 32] = 32
+    metadata: bool = False
+    weights: str = "imagenet"
+
+
+class TrainingSettings(Section):
+    """How it learns."""
+
+    epochs: Positive
+    batch_size: Annotated[int, Field(ge=2)]
+    optimiser: str = "adam"
+    learning_rate: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    accumulate: Positive = 1
+    schedule: str = "constant"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    clip_norm: Annotated[float, Field(gt=0)] | None = None
+    stop_patience: Positive = 100
+    monitor: Literal["val_auroc", "val_loss"] = "val_auroc"
+    loss: str = "bce"
+    frozen_blocks: Count = 0
+    unfreezing: str = "at_once"
+    start_at_prevalence: bool = False
+    flip: Annotated[float, Field(ge=0, le=1)] = 0.0
+    rotate_degrees: Annotated[float, Field(ge=0, le=180)] = 0.0
+    crop_area: Area | None = None
+    crop_aspect: Range = (1.0, 1.0)
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    devices: Positive = 1
+    seed: Count = 0
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """The geometry of training films."""
+        return Augmentation(self.flip, self.rotate_degrees, self.crop_area, self.crop_aspect)
+
+
+class ExplainSettings(Section):
+    """Which heatmaps, of which test films and findings; the first method's figures head the report."""
+
+    methods: Annotated[tuple[str, ...], Field(min_length=1)] = ("gradcam",)
+    pairs: Literal["boxed", "all"] = "boxed"
+
+
+class LocalizeSettings(Section):
+    """Which box rules; the first one's figures head the report."""
+
+    thresholds: Annotated[tuple[str, ...], Field(min_length=1)] = ("dynamic(87.5)",)
+    component: str = "largest"
+    map_size: Literal["input", "frame"] = "frame"
+    signed: bool = False
+    connectivity: Literal[4, 8] = 8
+    min_area: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    gate: Annotated[float, Field(ge=0, le=1)] | None = None
+    scale: Literal["film", "cohort"] = "film"
+    threshold_chosen: str = "fixed before any box was scored"
+
+    @model_validator(mode="after")
+    def _readable(self) -> "LocalizeSettings":
+        _ = self.rules
+        return self
+
+    @property
+    def rules(self) -> tuple[BoxRule, ...]:
+        """One box rule a threshold."""
+        same = self.model_dump(exclude={"thresholds", "threshold_chosen"})
+        return tuple(BoxRule(threshold, **same) for threshold in self.thresholds)
+
+
+class EvaluateSettings(Section):
+    """How intervals are made, and what is scored besides ranking and boxes."""
+
+    bootstrap_draws: Annotated[int, Field(ge=100)] = 1000
+    operating_points: tuple[str, ...] = ("youden",)
+    pixels: bool = False
+    seed: Count = 0
+
+
+class ReportSettings(Section):
+    """What the page says on top."""
+
+    title: str
+    description: str
+
+
+class PublishedCells(Section):
+    """Numbers of one printed table that the recipe recomputes: those of one system under one setting.
+
+    Method and box rule say which rows of `scores.json` they are; empty for classification. `where` says which
+    cells of the grid, by section and key; `over` names the key over whose values they are pooled.
+    """
+
+    paper: str
+    table: str
+    system: str
+    setting: str
+    method: str = ""
+    box_rule: str = ""
+    where: Grid = {}
+    over: str = ""
+
+    @property
+    def numbers(self) -> list[Published]:
+        """The ledger's numbers; the paper's own, never quoted ones."""
+        wanted = (self.paper, self.table, self.system, self.setting, "")
+        return [n for n in numbers() if (n.paper, n.table, n.system, n.setting, n.whose) == wanted]
+
+
+class Side(Section):
+    """One of the things that a claim compares.
+
+    Attributes:
+        recipe: Title of another recipe's report; empty for this one.
+        method: Of heatmaps; empty for the first.
+        box_rule: Empty for the first.
+        finding: Empty for the mean over findings.
+    """
+
+    recipe: str = ""
+    method: str = ""
+    box_rule: str = ""
+    finding: str = ""
+
+
+class Claim(Section):
+    """What a paper says, as a comparison that can be judged.
+
+    Attributes:
+        text: The claim, in our words.
+        kind: Entry of `hilum.evaluate.CLAIMS`, with its numbers: "better", "similar(0.02)".
+        metric: "auroc", "t_iou", "t_iobb" or "mean_iou".
+        at: T, where the metric has one.
+        first: Sides that are said to be better, or alike.
+        second: Than these.
+        expected: What the paper's own numbers say, where they do not bear the claim out.
+    """
+
+    text: str
+    kind: str = "better"
+    metric: Literal["auroc", "t_iou", "t_iobb", "mean_iou"]
+    at: Annotated[float, Field(ge=0, lt=1)] | None = None
+    first: Annotated[tuple[Side, ...], Field(min_length=1)]
+    second: Annotated[tuple[Side, ...], Field(min_length=1)]
+    expected: str = ""
+
+
+class Recipe(Section):
+    """One experiment, from films to page."""
+
+    data: DataSettings
+    model: ModelSettings
+    training: TrainingSettings
+    explain: ExplainSettings = ExplainSettings()
+    localize: LocalizeSettings = LocalizeSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    report: ReportSettings
+    grid: tuple[Grid, ...] = ()
+    published: tuple[PublishedCells, ...] = ()
+    claims: tuple[Claim, ...] = ()
+
+    @field_validator("grid")
+    @classmethod
+    def _lists(cls, grids: tuple[Grid, ...]) -> tuple[Grid, ...]:
+        for grid in grids:
+            for key, values in flat(grid).items():
+                if not isinstance(values, list) or not values:
+                    raise ValueError(f"{key} of a grid is a list of values")
+        return grids
+
+    @model_validator(mode="after")
+    def _made_here(self) -> "Recipe":
+        rules = [rule.name for rule in self.localize.rules]
+        for cells in self.published:
+            for name, made in ((cells.method, self.explain.methods), (cells.box_rule, rules)):
+                if name and name not in made:
+                    raise ValueError(f"[[published]] names {name!r}; this recipe makes {', '.join(made)}")
+            if not cells.numbers:
+                raise ValueError(
+                    f"[[published]]: the ledger holds no number of {cells.system!r}, {cells.setting!r}, "
+                    f"in table {cells.table!r} of {cells.paper!r}; `hilum ledger` shows those it holds"
+                )
+        return self

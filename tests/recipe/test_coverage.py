@@ -1,0 +1,54 @@
+"""Every published number has a recipe, or a reason why none recomputes it."""
+
+from pathlib import Path
+
+import pytest
+
+from hilum.recipe import STATES, covered, shipped
+from hilum.report.ledger import numbers
+
+CELLS = """
+[[published]]
+paper = "Gascoigne-Burns and Katsigiannis 2021"
+table = "II"
+system = "CheXNet"
+setting = "official split; smoothed Eigen-CAM, dynamic(87.5)"
+method = "gradcam"
+box_rule = "dynamic(87.5)+largest"
+"""
+
+
+def test_every_number_is_covered_or_it_is_said_why_not() -> None:
+    found = covered(numbers())
+    assert [each.number for each in found] == list(numbers())
+    assert {each.state for each in found} == set(STATES)
+    assert all(each.because for each in found)
+    by_recipe = [each for each in found if each.state == "recipe"]
+    assert {each.because.split()[0] for each in by_recipe} == set(shipped()) - {"demo", "small"}
+    rows = "eigencam_centred-eigen-augmentation(six, signed) dynamic(87.5)+largest"
+    smoothed = "official split; smoothed Eigen-CAM, dynamic(87.5)"
+    for name in ("chexnet", "r38lm"):
+        own = [each for each in by_recipe if each.because.split()[0] == name]
+        assert {(each.number.table, each.number.setting, each.because) for each in own} == {
+            ("I", "official split", name),
+            *((table, smoothed, f"{name} {rows}") for table in ("II", "IV", "VI", "VII")),
+        }
+        assert len(own) == 15 + 63 + 45 + 9 + 9
+    for each in found:
+        if each.number.whose:
+            assert (each.state, each.because) == ("quoted", each.number.whose)
+        elif each.number.never:
+            assert (each.state, each.because) == ("never", each.number.never)
+        elif each.state != "recipe":
+            assert (each.state, each.because) == ("no recipe yet", each.number.system)
+    assert covered([]) == []
+
+
+def test_coverage_names_the_rows_of_a_run(
+    tiny_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.toml").write_text(tiny_recipe.read_text() + CELLS)
+    monkeypatch.setattr("hilum.recipe.reading.SHIPPED", tmp_path)
+    by_recipe = [each for each in covered(numbers()) if each.state == "recipe"]
+    assert len(by_recipe) == 63
+    assert {each.because for each in by_recipe} == {"mine gradcam dynamic(87.5)+largest"}
