@@ -7,7 +7,7 @@ from hilum.models.neck import NECKS, none, transition
 
 
 def test_the_table_is_whole() -> None:
-    assert sorted(NECKS) == ["multires", "none", "transition"]
+    assert sorted(NECKS) == ["multires", "none", "pylon", "transition"]
 
 
 def test_a_transition_is_one_convolution_with_a_bias() -> None:

@@ -8,7 +8,7 @@ from torch import nn
 
 from hilum.models import build
 from hilum.models.classifier import Body
-from hilum.models.pooling import LogSumExpPooling, MaxPooling, Pcam, Wildcat
+from hilum.models.pooling import LogSumExpPooling, LseLba, MaxPooling, Pcam, Wildcat
 
 FINDINGS = ("Effusion", "Mass")
 MAP = torch.tensor([[0.0, 1.0, 2.0], [5.0, 3.0, -4.0], [1.0, -1.0, 0.5]])
@@ -42,6 +42,29 @@ def test_log_sum_exp_lies_between_average_and_maximum(activations) -> None:
     near_mean, near_max = (_head(LogSumExpPooling, r).pooled(activations)[0, 0] for r in (1e-3, 1e3))
     torch.testing.assert_close(near_mean, MAP.mean(), atol=1e-2, rtol=0.0)
     torch.testing.assert_close(near_max, MAP.max(), atol=1e-2, rtol=0.0)
+
+
+@pytest.mark.parametrize("r0", [0.0, 5.0])
+def test_lse_lba_has_a_sharpness_for_each_finding(r0, activations) -> None:
+    model = _head(LseLba, r0)
+    with torch.no_grad():
+        model.head.weight[..., 0, 0] = torch.tensor([[1.0, 0.0, 9.0], [0.0, 1.5, 9.0]])
+        model.head.bias.zero_()
+        model.pool.beta.copy_(torch.tensor([-1.0, 0.7]))
+    for finding, (beta, scale) in enumerate([(-1.0, 1.0), (0.7, 3.0)]):
+        g = r0 + math.exp(beta)
+        expected = math.log(sum(math.exp(g * scale * x) for x in MAP.double().flatten().tolist()) / 9) / g
+        assert model.logits_from(activations)[0, finding].item() == pytest.approx(expected, rel=1e-5)
+    torch.testing.assert_close(model.own_maps(activations)[0], torch.stack([MAP, 3 * MAP]))
+
+
+def test_lse_lba_learns_its_sharpness_and_does_not_overflow(activations) -> None:
+    model = _head(LseLba, 10.0)
+    model.logits_from(activations).sum().backward()
+    assert model.pool.beta.grad.abs().min() > 0
+    for far in (1e4, -1e4):
+        pooled = model.pool(torch.full((1, 2, 3, 3), far))
+        torch.testing.assert_close(pooled, torch.full((1, 2), far))
 
 
 def _wildcat(k: float, alpha: float, scale: str = "sum") -> Wildcat:
@@ -97,7 +120,8 @@ def test_pcam_pools_inputs_of_its_own_layer(activations) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["max_pooling", "log_sum_exp(5)", "wildcat(3, 0.3, 0.6)", "wildcat(2, 4, 1, div2)", "pcam"]
+    "name",
+    ["max_pooling", "log_sum_exp(5)", "lse_lba(2)", "wildcat(3, 0.3, 0.6)", "wildcat(2, 4, 1, div2)", "pcam"],
 )
 def test_an_untrained_head_starts_at_the_prevalence(name) -> None:
     torch.manual_seed(0)
@@ -112,6 +136,7 @@ def test_an_untrained_head_starts_at_the_prevalence(name) -> None:
 
 WRONG = {
     "log_sum_exp(0)": "r must be above 0",
+    "lse_lba(-1)": "r0 must be at least 0",
     "wildcat(1.5)": "n_maps is 1.5; it must be a whole number",
     "wildcat(4, 1.5)": "k is 1.5; it must be a whole number",
     "wildcat(4, 0)": "k 0 must be above 0",

@@ -13,15 +13,18 @@ from hilum.models.attention_gates import AttentionGates
 from hilum.models.backbones import backbone_from
 from hilum.models.classifier import AveragePooling, Body, Classifier, LastMapClassifier, OwnMaps
 from hilum.models.foreign import Foreign
+from hilum.models.fully_connected import FullyConnected
 from hilum.models.inputs import network_input
 from hilum.models.neck import NECKS
-from hilum.models.pooling import LogSumExpPooling, MaxPooling, Pcam, Wildcat
+from hilum.models.pooling import LogSumExpPooling, LseLba, MaxPooling, Pcam, Wildcat
 from hilum.models.space_attention import SpaceAttention
 
 MODELS = {
     "attention_gates": AttentionGates,
     "average_pooling": AveragePooling,
+    "fully_connected": FullyConnected,
     "log_sum_exp": LogSumExpPooling,
+    "lse_lba": LseLba,
     "max_pooling": MaxPooling,
     "pcam": Pcam,
     "space_attention": SpaceAttention,

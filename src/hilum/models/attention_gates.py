@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from hilum.models.classifier import Body, Classifier, OwnMaps
+from hilum.models.shape import shape_after
 
 GATED = (2, 3)
 """Blocks, counted from the stem, whose maps are gated: the second and third group of a ResNet."""
@@ -81,7 +82,8 @@ class AttentionGates(Classifier, OwnMaps):
             )
         self.backbone = backbone
         self.aggregation = aggregation
-        widths = [*(_channels_after(backbone, place) for place in GATED), n_channels]
+        gated = [shape_after(backbone[: place + 1], (1, 3, 64, 64)) for place in GATED]
+        widths = [*(shape[1] for shape in gated), n_channels]
         self.gating = nn.Conv2d(n_channels, n_channels, 1)
         self.gates = nn.ModuleList(Gate(width, n_channels, norm) for width in widths[:-1])
         n = len(body.findings)
@@ -154,14 +156,6 @@ class AttentionGates(Classifier, OwnMaps):
             if place in GATED:
                 kept.append(images)
         return kept, self.gating(images)
-
-
-def _channels_after(backbone: nn.Sequential, place: int) -> int:
-    was_training = backbone.training
-    with torch.inference_mode():
-        made = backbone.eval()[: place + 1](torch.zeros(1, 3, 64, 64))
-    backbone.train(was_training)
-    return made.shape[1]
 
 
 def _unit(maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:

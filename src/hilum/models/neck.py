@@ -7,6 +7,7 @@ from torch import nn
 
 from hilum.lookup import whole
 from hilum.models.multires import multires_from
+from hilum.models.pylon import pylon_from
 
 Made = tuple[nn.Sequential, int]
 """Blocks from stem to end, and the channels of the last map."""
@@ -27,5 +28,10 @@ def transition(blocks: nn.Sequential, n_channels: int, width: float = 512.0) -> 
     return nn.Sequential(parts), parts["transition"].out_channels
 
 
-NECKS: dict[str, Callable[..., Made]] = {"multires": multires_from, "none": none, "transition": transition}
+NECKS: dict[str, Callable[..., Made]] = {
+    "multires": multires_from,
+    "none": none,
+    "pylon": pylon_from,
+    "transition": transition,
+}
 """Necks by the name that a recipe gives under `[model] neck`, with their options: "transition(512)"."""

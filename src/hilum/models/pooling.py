@@ -133,6 +133,51 @@ class Wildcat(MapHead):
         return logits
 
 
+class LowerBounded(nn.Module):
+    """(1/g) log mean exp(g S) of each finding's map S, g = r0 + exp(beta) learnt for each finding."""
+
+    def __init__(self, r0: float, n_findings: int) -> None:
+        super().__init__()
+        self.r0 = r0
+        self.beta = nn.Parameter(torch.zeros(n_findings))
+
+    def forward(self, maps: Float[Tensor, "n f u v"]) -> Float[Tensor, "n f"]:
+        """A smooth maximum of each map."""
+        flat, g = maps.flatten(2), self.r0 + self.beta.exp()
+        return (torch.logsumexp(g[:, None] * flat, dim=2) - math.log(flat.shape[2])) / g
+
+
+class LseLba(MapHead):
+    """Log-sum-exp of class maps whose sharpness is learnt above a bound, so that it fits small findings.
+
+    Source: Yao et al. 2018 (arXiv:1803.07703), LSE-LBA. They write it for the map of one finding, so
+    each finding learns a beta of its own, from 0 on; the maps are logits here, before the sigmoid.
+
+    Args:
+        body: What it is put on.
+        r0: The bound: 0 may come near the average, 10 stays near the maximum.
+    """
+
+    def __init__(self, body: Body, r0: float = 5.0) -> None:
+        if r0 < 0:
+            raise ValueError(f"lse_lba({r0:g}): r0 must be at least 0, as 5 is")
+        super().__init__(body, 1)
+        self.pool = LowerBounded(r0, len(body.findings))
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """Class maps and their pooling, then the backbone's blocks, last first."""
+        return [nn.ModuleList([self.head, self.pool]), *reversed(list(self.backbone))]
+
+    def logits_from(
+        self,
+        activations: Float[Tensor, "n d u v"],
+        metadata: Float[Tensor, "n 3"] | None = None,  # noqa: ARG002
+    ) -> Float[Tensor, "n f"]:
+        """The pooled class maps."""
+        return self.pool(self.class_maps(activations))
+
+
 class Pcam(MapHead):
     """Every cell is classified; the logit is the cells' mean, weighted by their own probabilities.
 
