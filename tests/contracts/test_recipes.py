@@ -4,10 +4,23 @@ import re
 
 import pytest
 
-from hilum.recipe import Recipe, load, parse, shipped, toml_from
+from hilum.recipe import Recipe, cells_over, load, parse, shipped, toml_from
+from hilum.recipe.sections import flat
 from hilum.study.train import check
 
 HEADER = ("Command", "Cost", "Expected", "Deviates")
+WITH_A_GRID = {
+    "chexnet": 6,
+    "lse_lba": 2,
+    "pylon": 2,
+    "r38lm": 9,
+    "rsna_classifier": 8,
+    "sorkhei_baseline": 10,
+    "sorkhei_gates": 9,
+    "wildcat": 9,
+}
+"""Cells of each grid."""
+UNTRAINED = {"model.weights": "none"}
 
 
 def _header(name: str) -> list[str]:
@@ -25,11 +38,17 @@ def test_the_folder_is_whole() -> None:
     assert sorted(shipped()) == [
         "chexnet",
         "demo",
+        "lse_lba",
+        "modern",
         "multires_efficientnetb4",
         "multires_resnet50",
+        "pcam",
+        "pylon",
         "r38lm",
+        "rsna_classifier",
         "small",
         "sorkhei_baseline",
+        "sorkhei_frozen",
         "sorkhei_gates",
         "sorkhei_space",
         "standard_efficientnetb4",
@@ -49,7 +68,65 @@ def test_a_recipe_comes_back_from_its_text(name: str) -> None:
 @pytest.mark.parametrize("name", shipped())
 def test_every_name_in_a_recipe_exists(name: str) -> None:
     """Untrained, so that no weights are looked for."""
-    check(load(name, {"model.weights": "none"}))
+    check(load(name, UNTRAINED))
+
+
+def _networks(name: str) -> dict[str, Recipe]:
+    """Of the cells of a grid one for each network and set of maps."""
+    cells = cells_over(load(name, UNTRAINED), {})
+    return {str((cell.model, cell.explain.methods)): cell for cell in cells.values()}
+
+
+@pytest.mark.parametrize("name", WITH_A_GRID)
+def test_every_name_in_a_cell_exists(name: str) -> None:
+    """One cell a grid, with any network but VGG, which takes seconds to be drawn; the slow test has all."""
+    *_, cell = [each for each in _networks(name).values() if not each.model.backbone.startswith("vgg")]
+    check(cell)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WITH_A_GRID)
+def test_every_name_in_every_cell_exists(name: str) -> None:
+    for cell in _networks(name).values():
+        check(cell)
+
+
+def test_grids_have_the_cells_they_should() -> None:
+    recipes = {name: load(name) for name in shipped()}
+    cells = {name: len(cells_over(recipe, {})) for name, recipe in recipes.items() if recipe.grid}
+    assert cells == WITH_A_GRID
+
+
+@pytest.mark.parametrize("name", WITH_A_GRID)
+def test_published_numbers_name_one_cell(name: str) -> None:
+    """`where` holds in one cell, or in several that differ in the key of `over` alone."""
+    recipe = load(name)
+    keys = {key for grid in recipe.grid for key in flat(grid)}
+    cells = [flat(cell.model_dump()) for cell in cells_over(recipe, {}).values()]
+    for published in recipe.published:
+        where = flat(published.where)
+        assert set(where) <= keys, published
+        assert published.over in keys | {""}
+        if not where:
+            assert not published.over
+            continue
+        found = [cell for cell in cells if all(cell[key] == value for key, value in where.items())]
+        alike = {str({key: value for key, value in cell.items() if key != published.over}) for cell in found}
+        assert len(alike) == 1, published
+        assert len(found) == (len({cell[published.over] for cell in found}) if published.over else 1)
+
+
+@pytest.mark.parametrize("name", sorted(set(shipped()) - set(WITH_A_GRID)))
+def test_without_a_grid_numbers_are_of_the_recipe(name: str) -> None:
+    assert all(not published.where and not published.over for published in load(name).published)
+
+
+@pytest.mark.parametrize("name", WITH_A_GRID)
+def test_a_header_tells_the_command_of_the_grid(name: str) -> None:
+    found = [
+        line for line in _header(name) if re.match(rf"# Grid +hilum grid {name} --data \S+ --out \S+", line)
+    ]
+    assert len(found) == 1, _header(name)
 
 
 @pytest.mark.parametrize("name", shipped())

@@ -7,6 +7,9 @@ import pytest
 from hilum.recipe import STATES, covered, shipped
 from hilum.report.ledger import numbers
 
+WITHOUT_NUMBERS = {"demo", "lse_lba", "modern", "pcam", "pylon", "small", "sorkhei_frozen"}
+"""Recipes of which no paper in the ledger prints a number."""
+
 CELLS = """
 [[published]]
 paper = "Gascoigne-Burns and Katsigiannis 2021"
@@ -24,16 +27,26 @@ def test_every_number_is_covered_or_it_is_said_why_not() -> None:
     assert {each.state for each in found} == set(STATES)
     assert all(each.because for each in found)
     by_recipe = [each for each in found if each.state == "recipe"]
-    assert {each.because.split()[0] for each in by_recipe} == set(shipped()) - {"demo", "small"}
+    assert {each.because.split()[0] for each in by_recipe} == set(shipped()) - WITHOUT_NUMBERS
     rows = "eigencam_centred-eigen-augmentation(six, signed) dynamic(87.5)+largest"
     smoothed = "official split; smoothed Eigen-CAM, dynamic(87.5)"
+    drawn = "split=random(0.7,0.1) over data.split_seed"
     for name in ("chexnet", "r38lm"):
         own = [each for each in by_recipe if each.because.split()[0] == name]
         assert {(each.number.table, each.number.setting, each.because) for each in own} == {
             ("I", "official split", name),
             *((table, smoothed, f"{name} {rows}") for table in ("II", "IV", "VI", "VII")),
+            ("I", "random splits, mean of 5", f"{name} {drawn}"),
+            *(
+                (
+                    table,
+                    smoothed.replace("official split", "random splits, mean of 5"),
+                    f"{name} {drawn} {rows}",
+                )
+                for table in ("III", "V")
+            ),
         }
-        assert len(own) == 15 + 63 + 45 + 9 + 9
+        assert len(own) == 2 * (15 + 63 + 45) + 9 + 9
     for each in found:
         if each.number.whose:
             assert (each.state, each.because) == ("quoted", each.number.whose)
@@ -42,6 +55,18 @@ def test_every_number_is_covered_or_it_is_said_why_not() -> None:
         elif each.state != "recipe":
             assert (each.state, each.because) == ("no recipe yet", each.number.system)
     assert covered([]) == []
+
+
+def test_all_numbers_of_rsna_but_the_detectors_have_a_cell() -> None:
+    found = [each for each in covered(numbers()) if each.number.paper == "WILDCAT on RSNA"]
+    assert len(found) == 103
+    assert {each.number.system for each in found if each.state != "recipe"} == {"RetinaNet"}
+    names = {"WILDCAT": "wildcat", "classifier": "rsna_classifier"}
+    rest = [each for each in found if each.state == "recipe"]
+    assert len(rest) == 3 * 8 + 8 * 8
+    assert all(each.because.split()[0] == names[each.number.system] for each in rest)
+    guided = [each.because for each in rest if each.number.setting == "VGG-19; guided Grad-CAM"]
+    assert guided == ["rsna_classifier backbone=vgg19.tv_in1k,name=fully_connected(4096) guided_gradcam"]
 
 
 def test_coverage_names_the_rows_of_a_run(
