@@ -15,6 +15,7 @@ from hilum import __version__
 from hilum.apps.ledger import ledger
 from hilum.apps.options import AUTO, Dataset, Json, Quiet, aligned, dataset_named, printed
 from hilum.apps.score import score
+from hilum.apps.weights import weights
 from hilum.errors import HilumError, RecipeError, UsageError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ data_app = App(name="data", help="Look at films on disk, make phantoms, decode f
 app.command(data_app)
 app.command(ledger)
 app.command(score)
+app.command(weights)
 
 Changes = Annotated[
     list[str],

@@ -67,7 +67,12 @@ def build(
 
 
 def save(
-    path: Path, model: Classifier, settings: dict[str, Any], geometry: Geometry, scaling: MetadataScaling
+    path: Path,
+    model: Classifier,
+    settings: dict[str, Any],
+    geometry: Geometry,
+    scaling: MetadataScaling,
+    origin: dict[str, Any] | None = None,
 ) -> None:
     """Writes weights with the header from which `load` rebuilds the model.
 
@@ -77,14 +82,15 @@ def save(
         settings: name, backbone, map_stride, metadata and neck, as given to `build`.
         geometry: How films are brought to its input.
         scaling: Fitted on its training films.
+        origin: Where tensors that were trained elsewhere come from, and which films they have seen.
     """
-    header = {
+    header: dict[str, Any] = {
         "model": settings,
         "findings": list(model.findings),
         "geometry": asdict(geometry),
         "metadata_scaling": asdict(scaling),
     }
-    weights.save(path, model, header)
+    weights.save(path, model, header | ({"origin": origin} if origin else {}))
 
 
 def load(path: Path) -> tuple[Classifier, Geometry, MetadataScaling]:

@@ -98,6 +98,9 @@ def _in_one_piece(network: Any) -> OrderedDict[str, nn.Module]:
     return OrderedDict([("network", _LastMap(network))])
 
 
+OURS = "backbone."
+"""What the names of a backbone's tensors begin with in a model of hilum; none of timm's do."""
+
 _ONE_SIZE = ("deit", "vit_")
 """Networks that take one input size only, unless timm is told otherwise."""
 
@@ -130,7 +133,8 @@ def backbone_from(
         map_stride: Input pixels per pixel of the last map, 32 also for networks that have another of
             their own. With 16 the deepest blocks are left out and a 1 x 1 convolution with batch norm and
             ReLU closes the network, for finer maps; of VGG only the last pooling is left out.
-        state: timm's state of the whole network to start from; the classifier's part is ignored.
+        state: timm's state of the whole network to start from, or that of a model of hilum on the same
+            backbone with stride 32; the classifier's part is ignored.
 
     Returns:
         Blocks from stem to end, and the channels of the last map.
@@ -154,12 +158,13 @@ def backbone_from(
     family = next((known for known in FAMILIES if architecture.startswith(known)), architecture)
     settings: dict[str, Any] = {"dynamic_img_size": True} if architecture.startswith(_ONE_SIZE) else {}
     network: Any = timm.create_model(architecture, num_classes=0, **settings)
-    if state is not None:
-        _fill(network, state, name)
     try:
         blocks = FAMILIES.get(family, _in_one_piece)(network)
     except (AttributeError, KeyError):  # a cousin that only shares the name: resnetv2
         family, blocks = architecture, _in_one_piece(network)
+    if state is not None:
+        ours = {key.removeprefix(OURS): each for key, each in state.items() if key.startswith(OURS)}
+        _fill(nn.Sequential(blocks) if ours else network, ours or state, name)
     if map_stride == 32:
         return nn.Sequential(blocks), network.num_features
     if map_stride != 16 or family not in _STRIDE_16_BLOCKS:

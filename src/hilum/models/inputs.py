@@ -8,6 +8,8 @@ from torch.nn import functional
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, for grey values in [0, 1]
 BLACK = tuple(-mean / std for mean, std in zip(_MEAN, _STD, strict=True))
 """A black pixel, normalised."""
+WHITE = tuple((1 - mean) / std for mean, std in zip(_MEAN, _STD, strict=True))
+"""A white pixel, normalised."""
 
 
 def network_input(

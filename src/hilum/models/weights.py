@@ -70,10 +70,10 @@ def start_weights(name: str, source: str) -> Callable[[], dict[str, Tensor]] | N
 
     Args:
         name: timm's name of the network.
-        source: "imagenet", "none", or a .safetensors file of timm's network.
+        source: "imagenet", "none", or a .safetensors file of timm's network or of a model of hilum on it.
 
     Returns:
-        A function that loads timm's state of the whole network; None for an untrained start.
+        A function that loads the state, as `backbone_from` takes it; None for an untrained start.
 
     Raises:
         WeightsError: They are not to be had; the message says what was tried and what to do.
@@ -91,7 +91,9 @@ def start_weights(name: str, source: str) -> Callable[[], dict[str, Tensor]] | N
 def _from_file(name: str, path: Path) -> Callable[[], dict[str, Tensor]]:
     if path.suffix != ".safetensors" or not path.is_file():
         what = "no such file" if not path.is_file() else "pickles are not loaded, a pickle can run code"
-        raise WeightsError(f"{path}: {what}; give a .safetensors file of timm's {name}")
+        raise WeightsError(
+            f"{path}: {what}; give a .safetensors file of timm's {name}, or what `hilum weights convert` made"
+        )
     return lambda: _tensors(path)
 
 
