@@ -31,6 +31,13 @@ def test_parameters_of_the_merged_resnet() -> None:
     assert _n_parameters(_model("resnet50", "multires")) == 26_273_615 - 65
 
 
+def test_widths_of_the_merges() -> None:
+    with torch.device("meta"):
+        body, _ = multires_from(*backbone_from("resnet50"))
+    joined = [merge.joined[0] for merge in list(body)[-3:]]
+    assert [(part.in_channels, part.out_channels) for part in joined] == [(768, 1024), (384, 512), (192, 256)]
+
+
 def test_maps_of_the_merged_networks() -> None:
     with torch.inference_mode():
         model = _model("resnet50", "multires")
