@@ -17,7 +17,9 @@ def convert(
     allow_pickle: Annotated[
         bool,
         Parameter(
-            negative="", help="Read FILE though it is a pickle, which can run code: trust where it is from."
+            negative="",
+            show_default=False,
+            help="Read FILE though it is a pickle, which can run code: trust where it is from.",
         ),
     ] = False,
     sha256: Annotated[str | None, Parameter(help="Refuse FILE unless this is its checksum.")] = None,
