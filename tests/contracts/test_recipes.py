@@ -142,6 +142,22 @@ def test_the_command_in_a_header_is_its_own(name: str) -> None:
     assert re.search(rf"hilum study {name} --data \S+ --out \S+|scripts/{name}$", command)
 
 
+def test_every_claim_is_on_a_shipped_recipe() -> None:
+    recipes = {name: load(name) for name in shipped()}
+    of_title = {recipe.report.title: recipe for recipe in recipes.values()}
+    assert len(of_title) == len(recipes)
+    claimed = [(recipe, claim) for recipe in recipes.values() for claim in recipe.claims]
+    assert len(claimed) >= 60
+    for recipe, claim in claimed:
+        assert recipe.report.title not in claim.others, claim.text
+        for side in (*claim.first, *claim.second):
+            other = of_title[side.recipe] if side.recipe else recipe
+            assert side.method in ("", "*", *other.explain.methods), claim.text
+            assert side.box_rule in ("", "*", *(rule.name for rule in other.localize.rules)), claim.text
+        if claim.others:
+            assert all(of_title[title].data.split_seed == recipe.data.split_seed for title in claim.others)
+
+
 @pytest.mark.parametrize("name", shipped())
 def test_a_recipe_says_what_the_page_says_on_top(name: str) -> None:
     recipe = load(name)

@@ -17,11 +17,16 @@ CASES = {
         ("better", [0.6, 0.4], [0.5], 0.05, "does not hold", -0.1),  # one pair is enough
         ("better", [0.7, 0.6], [0.5, 0.4], 0.05, "holds", 0.1),  # the least of four
         ("better", [0.5], [0.5], 0.0, "undecided", 0.0),
+        ("better(0.2)", [0.5], [0.6], 0.05, "holds", -0.1),
+        ("better(0.1)", [0.5], [0.6], 0.05, "undecided", -0.1),
+        ("better(0.01)", [0.5], [0.6], 0.05, "does not hold", -0.1),
     ],
     "at_least": [
         ("at_least(2)", [0.6, 0.7, 0.3], [0.5], 0.05, "holds", 2.0),
         ("at_least(3)", [0.6, 0.7, 0.3], [0.5], 0.05, "does not hold", 2.0),
         ("at_least(2)", [0.6, 0.52, 0.3], [0.5], 0.05, "undecided", 2.0),
+        ("at_least(1)", [0.51, 0.49, 0.5], [0.5], 0.05, "undecided", 1.0),  # luck alone lifts one of many
+        ("at_least(1)", [0.3, 0.4], [0.5], 0.05, "does not hold", 0.0),
     ],
     "similar": [
         ("similar(0.2)", [0.6], [0.5], 0.05, "holds", 0.1),
@@ -120,7 +125,7 @@ def test_a_ratio_over_nothing_is_undefined() -> None:
     assert found.verdict == "undecided"
 
 
-@pytest.mark.parametrize("kind", ["best", "similar", "ratio(1)", "better(2)", "similar(wide)"])
+@pytest.mark.parametrize("kind", ["best", "similar", "ratio(1)", "better(2, 3)", "similar(wide)"])
 def test_other_kinds_are_refused(kind: str) -> None:
     with pytest.raises(ValueError, match="kind of claim"):
         claim_from(kind)

@@ -61,26 +61,30 @@ class Sides:
         return self.first[i] - self.second[j], self.first_draws[:, i] - self.second_draws[:, j]
 
 
-def better(sides: Sides) -> Verdict:
+def better(sides: Sides, margin: float = 0.0) -> Verdict:
     """Every first side is above every second side it is compared with; the figure is the least difference.
 
     Holds where the interval of every pair lies above 0, so that no correction for several pairs is due; does
-    not hold where that of any pair lies below 0.
+    not hold where that of any pair lies below 0. A margin moves the 0 down: no worse than that much.
     """
     values, draws = sides.gaps
     low, high = interval(draws)
-    return _verdict(values, low, high, int(np.argmin(values)), (low > 0).all(), (high < 0).any())
+    holds, fails = (low > -margin).all(), (high < -margin).any()
+    return _verdict(values, low, high, int(np.argmin(values)), holds, fails)
 
 
 def at_least(sides: Sides, n: float) -> Verdict:
-    """The first side is above the second in at least `n` of the pairs; the figure is how many they are."""
+    """The first side is above the second in at least `n` of the pairs; the figure is how many they are.
+
+    Its ends are the pairs whose interval lies above 0, and those whose interval does not lie below: a count
+    in each redrawn cohort would find some above wherever there are many pairs.
+    """
     values, draws = sides.gaps
-    above = (draws > 0).sum(axis=1).astype(float)
-    above[np.isnan(draws).any(axis=1)] = np.nan
-    ends = interval(above[:, None])
-    low, high = float(ends[0][0]), float(ends[1][0])
-    word = _word(low >= n, high < n)
-    return Verdict(word, float((values > 0).sum()), low, high, len(sides.pairs))
+    low, high = interval(draws)
+    defined = ~np.isnan(low)  # an undefined pair leaves the counts undefined
+    sure = float(np.where(defined, low > 0, np.nan).sum())
+    possible = float(np.where(defined, high >= 0, np.nan).sum())
+    return Verdict(_word(sure >= n, possible < n), float((values > 0).sum()), sure, possible, len(values))
 
 
 def similar(sides: Sides, margin: float) -> Verdict:

@@ -7,7 +7,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from hilum.data import dataset_from
 from hilum.data.geometry import Augmentation, Fit, Geometry
 from hilum.data.splits import split_from
+from hilum.evaluate.as_printed import AS_PRINTED
+from hilum.evaluate.claims import claim_from
+from hilum.evaluate.metric import METRICS
 from hilum.localize import BoxRule
+from hilum.lookup import pick
 from hilum.report.ledger import Published, numbers
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -139,7 +143,7 @@ class ExplainSettings(Section):
     """Which heatmaps, of which test films and findings; the first method's figures head the report."""
 
     methods: Annotated[tuple[str, ...], Field(min_length=1)] = ("gradcam",)
-    pairs: Literal["boxed", "all"] = "boxed"
+    pairs: Literal["boxed", "all", "every_box"] = "boxed"
 
 
 class LocalizeSettings(Section):
@@ -173,7 +177,15 @@ class EvaluateSettings(Section):
     bootstrap_draws: Annotated[int, Field(ge=100)] = 1000
     operating_points: tuple[str, ...] = ("youden",)
     pixels: bool = False
+    as_printed: tuple[str, ...] = ()
     seed: Count = 0
+
+    @field_validator("as_printed")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            pick(AS_PRINTED, name, "way of counting")
+        return names
 
 
 class ReportSettings(Section):
@@ -207,13 +219,13 @@ class PublishedCells(Section):
 
 
 class Side(Section):
-    """One of the things that a claim compares.
+    """One of the things that a claim compares, or several of them.
 
     Attributes:
         recipe: Title of another recipe's report; empty for this one.
-        method: Of heatmaps; empty for the first.
-        box_rule: Empty for the first.
-        finding: Empty for the mean over findings.
+        method: Of heatmaps; empty for the first, "*" for each.
+        box_rule: Empty for the first, "*" for each.
+        finding: Empty for the mean over findings, "*" for each.
     """
 
     recipe: str = ""
@@ -227,9 +239,10 @@ class Claim(Section):
 
     Attributes:
         text: The claim, in our words.
-        kind: Entry of `hilum.evaluate.CLAIMS`, with its numbers: "better", "similar(0.02)".
-        metric: "auroc", "t_iou", "t_iobb" or "mean_iou".
+        kind: Entry of `hilum.evaluate.claims.CLAIMS`, with its numbers: "better", "similar(0.02)".
+        metric: Name in `METRICS`.
         at: T, where the metric has one.
+        same: Compares only sides of the same method, box rule or finding; empty for each with each.
         first: Sides that are said to be better, or alike.
         second: Than these.
         expected: What the paper's own numbers say, where they do not bear the claim out.
@@ -237,11 +250,34 @@ class Claim(Section):
 
     text: str
     kind: str = "better"
-    metric: Literal["auroc", "t_iou", "t_iobb", "mean_iou"]
+    metric: Literal[
+        "auroc", "t_iou", "t_iobb", "mean_iou_macro", "localization_utility", "false_positives_iobb"
+    ]
     at: Annotated[float, Field(ge=0, lt=1)] | None = None
+    same: Literal["", "method", "box_rule", "finding"] = ""
     first: Annotated[tuple[Side, ...], Field(min_length=1)]
     second: Annotated[tuple[Side, ...], Field(min_length=1)]
     expected: str = ""
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, kind: str) -> str:
+        claim_from(kind)
+        return kind
+
+    @model_validator(mode="after")
+    def _at_a_t(self) -> "Claim":
+        allowed = METRICS[self.metric].at
+        if allowed and self.at not in allowed:
+            raise ValueError(f"{self.metric} is taken at one of {', '.join(map(str, allowed))}")
+        if not allowed and self.at is not None:
+            raise ValueError(f"{self.metric} has no T; leave `at` out")
+        return self
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Titles of the other recipes whose runs it needs."""
+        return tuple(dict.fromkeys(side.recipe for side in (*self.first, *self.second) if side.recipe))
 
 
 class Recipe(Section):
@@ -270,10 +306,13 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _made_here(self) -> "Recipe":
         rules = [rule.name for rule in self.localize.rules]
-        for cells in self.published:
+        sides = [side for claim in self.claims for side in (*claim.first, *claim.second) if not side.recipe]
+        named = [("published", cells, "") for cells in self.published]
+        for where, cells, every in named + [("claims", side, "*") for side in sides]:
             for name, made in ((cells.method, self.explain.methods), (cells.box_rule, rules)):
-                if name and name not in made:
-                    raise ValueError(f"[[published]] names {name!r}; this recipe makes {', '.join(made)}")
+                if name not in ("", every, *made):
+                    raise ValueError(f"[[{where}]] names {name!r}; this recipe makes {', '.join(made)}")
+        for cells in self.published:
             if not cells.numbers:
                 raise ValueError(
                     f"[[published]]: the ledger holds no number of {cells.system!r}, {cells.setting!r}, "

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,12 @@ from jaxtyping import Float
 
 from hilum.evaluate.comparison import Difference, holm
 from hilum.evaluate.protocol import Score, reasons_apart
+from hilum.report import claims_table
 from hilum.report.gallery import boxes_over, heat_on_film, jpeg, picture, shown
 from hilum.report.inline import chart_from
 from hilum.report.markup import Html, joined, table, tag
 from hilum.report.page import document
-from hilum.report.record import Example, RunRecord
+from hilum.report.record import Example, JudgedClaim, RunRecord
 from hilum.report.score_tables import DASH, interval_of, system, value_of
 from hilum.report.tables import SUMMARY, Table, named, printed, same_t
 from hilum.report.training_chart import losses_chart
@@ -61,20 +62,26 @@ class Comparison:
         runs: Records by name of the run, in the order of the columns.
         pairings: Of every two runs that were scored on the same films and boxes.
         apart: Why others could not be paired.
+        claims: Of the papers behind the runs, judged with all runs at hand.
     """
 
     runs: Mapping[str, RunRecord]
     pairings: Sequence[Pairing]
     apart: Sequence[str]
+    claims: Mapping[str, Sequence[JudgedClaim]] = field(default_factory=dict)
 
 
 def comparison_page(comparison: Comparison) -> str:
     """The whole page as HTML; the same text for the same records."""
     records = list(comparison.runs.values())
     warnings = list(dict.fromkeys(words for record in records for words in record.warnings))
+    claims = []
+    if any(comparison.claims.values()):
+        claims.append(("claims", "Claims of the papers", claims_table.sections_of(comparison.claims)))
     sections = [
         ("results", "Results", _results(comparison.runs)),
         ("differences", "Differences", _differences(comparison)),
+        *claims,
         ("recipes", "What differs", _recipes(comparison.runs)),
         ("losses", "Losses", _losses(comparison.runs)),
         ("films", "Same films", _films(comparison.runs)),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hilum.evaluate.protocol import Score
 from hilum.files import write_text
+from hilum.report.claims_table import claims_table
 from hilum.report.entries import entries_table
 from hilum.report.failure import failures_table
 from hilum.report.neighbour_tables import beside, measure_of, source_of, value_in_print
@@ -44,6 +45,9 @@ def save_tables(record: RunRecord, folder: Path) -> None:
         write_text(folder / f"{name}.csv", csv_of(made))
         if name not in LONG:
             write_text(folder / f"{name}.tex", latex_of(made, name))
+    claims = claims_table(record.claims)
+    if claims is not None:  # sentences, of no use in a narrow table: CSV only
+        write_text(folder / "claims.csv", csv_of(claims))
 
 
 def csv_of(made: Table) -> str:
@@ -168,7 +172,7 @@ def _neighbours(record: RunRecord) -> Table | None:
             f"{pair.difference:+.3f}",
             source_of(pair.number),
         )
-        for pair in beside(record.scores, record.headline).pairs
+        for pair in beside((*record.scores, *record.apart), record.headline).pairs
     ]
     header = ("measure", "measured", "95 % interval", "published", "difference", "source")
     return Table("Measured and published, of one protocol", header, rows) if rows else None

@@ -6,7 +6,15 @@ from importlib import resources
 
 from hilum.evaluate.metric import METRICS
 from hilum.evaluate.protocol import Protocol, Score
-from hilum.report import entries, failure, neighbour_tables, operating_tables, score_tables, steps
+from hilum.report import (
+    claims_table,
+    entries,
+    failure,
+    neighbour_tables,
+    operating_tables,
+    score_tables,
+    steps,
+)
 from hilum.report.classification_charts import calibration_chart, precision_recall_chart, roc_chart
 from hilum.report.gallery import gallery_from
 from hilum.report.inline import chart_from
@@ -277,7 +285,12 @@ def _glossary(_: RunRecord) -> Html:
 
 
 def _published(record: RunRecord) -> Html:
-    return neighbour_tables.section_from(neighbour_tables.beside(record.scores, record.headline))
+    scores = (*record.scores, *record.apart)
+    return neighbour_tables.section_from(neighbour_tables.beside(scores, record.headline))
+
+
+def _claims(record: RunRecord) -> Html:
+    return claims_table.section_from(record.claims)
 
 
 def _steps(record: RunRecord) -> Html:
@@ -293,6 +306,7 @@ HISTORY = ("epoch", "train_loss", "val_loss", "val_auroc", "learning_rate", "sec
 SECTIONS: tuple[tuple[str, str, Callable[[RunRecord], Html]], ...] = (
     ("results", "Results", _results),
     ("published", "Published numbers", _published),
+    ("claims", "Claims of the paper", _claims),
     ("classification", "Classification", _classification),
     ("localisation", "Localisation", _localisation),
     ("strata", "Strata", _strata),
@@ -310,6 +324,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[RunRecord], Html]], ...] = (
 """Anchor, heading and writer of each section, in the order of the page."""
 
 NEEDS: dict[str, Callable[[RunRecord], object]] = {
+    "claims": lambda record: record.claims,
     "gallery": lambda record: record.examples,
     "steps": lambda record: record.examples,
     "failures": lambda record: record.cases or record.failures or record.examples,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from hilum.evaluate.claims import Verdict
 from hilum.evaluate.protocol import Score
 from hilum.localize import BoxRule
 from hilum.report.curves import Curves
@@ -67,6 +68,27 @@ class Case:
     example: Example | None = None
 
 
+@dataclass(frozen=True)
+class JudgedClaim:
+    """What a paper says, and whether this run bears it out.
+
+    Attributes:
+        text: The claim.
+        kind: Call of `hilum.evaluate.claims.CLAIMS`.
+        metric: A name of `METRICS`.
+        at: Its T, or None.
+        expected: What the paper's own numbers say, where they do not bear the claim out.
+        verdict: Whether it holds.
+    """
+
+    text: str
+    kind: str
+    metric: str
+    at: float | None
+    expected: str
+    verdict: Verdict
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
     """Everything a page says.
@@ -92,6 +114,8 @@ class RunRecord:
         curves: Bands of the curves and operating points.
         sweep: Localisation under many thresholds.
         cases: Failures, the most telling of each kind first.
+        claims: Of the paper, in the order of the recipe.
+        apart: Scores of the metrics in `APART`: beside published numbers, and in no other table.
     """
 
     title: str
@@ -113,3 +137,5 @@ class RunRecord:
     curves: Curves | None = None
     sweep: Sweep | None = None
     cases: Sequence[Case] = ()
+    claims: Sequence[JudgedClaim] = ()
+    apart: Sequence[Score] = ()
