@@ -1,6 +1,6 @@
 """Several scored runs on one data folder -> a page with them side by side, and a table of differences."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from hilum import recipe as recipes
-from hilum.boxes import BoxTable, no_boxes
-from hilum.data.cohort import Cohort
+from hilum.boxes import no_boxes
 from hilum.data.store import Progress, silent
 from hilum.errors import RunError, UsageError
 from hilum.evaluate.comparison import Difference, auroc_difference, mean_difference
@@ -25,10 +24,12 @@ from hilum.report import (
     differences_table,
     latex_of,
 )
-from hilum.study.folder import RunFolder, read_boxes, read_json
+from hilum.report.record import JudgedClaim
+from hilum.study.claim_scores import ScoredRun, scored_run
+from hilum.study.claims import claims_of
+from hilum.study.folder import RunFolder, read_json
 from hilum.study.opening import decode, open_films
 from hilum.study.report import record_of
-from hilum.study.score import scored_films
 
 MEASURES = (("auroc", None), ("t_iou", 0.1), ("t_iou", 0.5), ("mean_iou_macro", None))
 """What is compared: metric and T."""
@@ -40,19 +41,11 @@ class _Opened:
 
     Attributes:
         record: All that its own page says.
-        cohort: Its scored films.
-        probabilities: Of these.
-        boxes: Of the headline.
-        n_draws: Of its bootstrap.
-        seed: Of its bootstrap.
+        run: Its scored films, probabilities and boxes.
     """
 
     record: RunRecord
-    cohort: Cohort
-    probabilities: Float[np.ndarray, "n f"]
-    boxes: BoxTable
-    n_draws: int
-    seed: int
+    run: ScoredRun
 
 
 def compare(runs: Sequence[Path], out: Path, progress: Progress = silent) -> Comparison:
@@ -86,7 +79,9 @@ def compare(runs: Sequence[Path], out: Path, progress: Progress = silent) -> Com
         except ValueError as error:
             apart.append(f"{second} less {first}: {error}.")
     pairings.sort(key=lambda pairing: MEASURES.index((pairing.metric, pairing.at)))
-    comparison = Comparison({name: each.record for name, each in opened.items()}, pairings, apart)
+    records = {name: each.record for name, each in opened.items()}
+    claims = {name: _claims(name, opened) for name in names}
+    comparison = Comparison(records, pairings, apart, claims)
     write_text(out / "compared.html", comparison_page(comparison))
     made = differences_table(comparison)
     if made is not None:
@@ -101,11 +96,15 @@ def _open(run: Path) -> _Opened:
         raise RunError(f"{run}: not a run folder; make one with `hilum study RECIPE --data DIR --out {run}`")
     recipe = recipes.parse(folder.recipe.read_text(encoding="utf-8"), str(folder.recipe))
     films, pixels = decode(open_films(Path(read_json(folder.record)["data"]), recipe.data), recipe.data)
-    record = record_of(folder, recipe, films, pixels)
-    cohort, probabilities = scored_films(folder, films)
-    boxes = read_boxes(folder, cohort).get(record.headline, no_boxes())
-    settings = recipe.evaluate
-    return _Opened(record, cohort, probabilities, boxes, settings.bootstrap_draws, settings.seed)
+    return _Opened(record_of(folder, recipe, films, pixels), scored_run(folder, recipe, films))
+
+
+def _claims(name: str, opened: Mapping[str, _Opened]) -> Sequence[JudgedClaim]:
+    """A run's claims: as its own page has them, unless one needs another run."""
+    one = opened[name]
+    if not any(claim.others for claim in one.run.recipe.claims):
+        return one.record.claims
+    return claims_of(one.run, [each.run for other, each in opened.items() if other != name])
 
 
 def _pairings(first: str, a: _Opened, second: str, b: _Opened) -> Iterator[Pairing]:
@@ -114,21 +113,25 @@ def _pairings(first: str, a: _Opened, second: str, b: _Opened) -> Iterator[Pairi
     Raises:
         ValueError: They were scored on other films, findings, patients, labels or boxes.
     """
+    one, two, settings = a.run, b.run, a.run.recipe.evaluate
 
     def paired(metric: str, at: float | None) -> Difference:
-        rng = np.random.Generator(np.random.Philox(a.seed))
+        rng = np.random.Generator(np.random.Philox(settings.seed))
         if metric == "auroc":
-            films = a.cohort, a.probabilities, b.cohort, b.probabilities
-            return auroc_difference(*films, a.n_draws, rng)
+            films = one.cohort, one.probabilities, two.cohort, two.probabilities
+            return auroc_difference(*films, settings.bootstrap_draws, rng)
         values = (_values(each, at) for each in (a, b))
-        return mean_difference(a.cohort, next(values), b.cohort, next(values), a.n_draws, rng)
+        return mean_difference(
+            one.cohort, next(values), two.cohort, next(values), settings.bootstrap_draws, rng
+        )
 
     for metric, at in MEASURES:
-        if metric == "auroc" or len(a.cohort.reference) or len(b.cohort.reference):
+        if metric == "auroc" or len(one.cohort.reference) or len(two.cohort.reference):
             yield Pairing(first, second, metric, at, paired(metric, at))
 
 
-def _values(run: _Opened, at: float | None) -> Float[np.ndarray, " k"]:
-    """Success at T, or the IoU itself, of each entry."""
-    iou, _ = best_overlaps(run.cohort.reference, run.boxes)
+def _values(opened: _Opened, at: float | None) -> Float[np.ndarray, " k"]:
+    """Success at T, or the IoU itself, of each entry under the headline's boxes."""
+    boxes = opened.run.boxes.get(opened.record.headline, no_boxes())
+    iou, _ = best_overlaps(opened.run.cohort.reference, boxes)
     return iou if at is None else (iou > at).astype(float)

@@ -1,0 +1,154 @@
+"""Scored runs in; what the paper behind a run's recipe claims, each claim judged, out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from jaxtyping import Float
+
+from hilum.evaluate.claims import Verdict, judge, unjudged
+from hilum.evaluate.comparison import _refuse_others as refuse_others
+from hilum.recipe import Recipe
+from hilum.recipe.sections import Claim, Side
+from hilum.report.record import JudgedClaim
+from hilum.study.claim_scores import Part, ScoredRun, Scores, System, part_of, scores_of
+
+
+@dataclass(frozen=True)
+class _One:
+    """One score that a claim compares.
+
+    Attributes:
+        recipe: Title of another recipe; empty for the claim's own.
+        method: Heatmap method.
+        box_rule: Box rule.
+        finding: Empty for the mean over findings.
+        value: The score.
+        draws: In each redrawn cohort.
+        n: Box entries or films behind it.
+    """
+
+    recipe: str
+    method: str
+    box_rule: str
+    finding: str
+    value: float
+    draws: Float[np.ndarray, " draws"]
+    n: int
+
+    @property
+    def whose(self) -> tuple[str, ...]:
+        """All that makes it another score than the others."""
+        return self.recipe, self.method, self.box_rule, self.finding
+
+
+def claims_of(run: ScoredRun, others: Sequence[ScoredRun] = ()) -> list[JudgedClaim]:
+    """The claims of the run's recipe, judged as far as the runs at hand allow.
+
+    Args:
+        run: Its recipe states the claims, how often patients are redrawn, and the random seed.
+        others: Further runs, for claims that name the titles of their recipes.
+    """
+    judged = []
+    for claim in run.recipe.claims:
+        verdict = _judged(claim, run, others)
+        judged.append(JudgedClaim(claim.text, claim.kind, claim.metric, claim.at, claim.expected, verdict))
+    return judged
+
+
+def _judged(claim: Claim, run: ScoredRun, others: Sequence[ScoredRun]) -> Verdict:
+    runs = {"": run}
+    for title in claim.others:
+        of_title = [other for other in others if other.recipe.report.title == title]
+        if not of_title:
+            return unjudged(f"needs a run of {title!r} beside it: hilum compare")
+        if len(of_title) > 1:
+            return unjudged(f"{len(of_title)} runs of {title!r} are beside it; compare with one")
+        runs[title] = of_title[0]
+    shared = [f for f in run.cohort.findings if all(f in each.cohort.findings for each in runs.values())]
+    parts = {title: part_of(each, shared) for title, each in runs.items()}
+    try:
+        first, second = _groups(claim, parts)
+    except LookupError as missing:
+        return unjudged(str(missing.args[0]))
+    compared = [[_compared(claim, one, two) for two in second] for one in first]
+    return judge(
+        claim.kind,
+        np.array([one.value for one in first], float),
+        np.array([one.value for one in second], float),
+        np.stack([one.draws for one in first], axis=1),
+        np.stack([one.draws for one in second], axis=1),
+        n_behind=min(one.n for one in (*first, *second)),
+        compared=np.array(compared, bool),
+    )
+
+
+def _compared(claim: Claim, one: _One, two: _One) -> bool:
+    """Whether two sides agree in what the claim asks for, and are not one and the same."""
+    alike = not claim.same or getattr(one, claim.same) == getattr(two, claim.same)
+    return alike and one.whose != two.whose
+
+
+def _groups(claim: Claim, parts: Mapping[str, Part]) -> tuple[list[_One], list[_One]]:
+    """The scores of the first and of the second sides, all from the same redrawn patients.
+
+    Args:
+        claim: Whose sides.
+        parts: Runs by title; the claim's own under "".
+
+    Raises:
+        LookupError: A side that has no score, or runs on other films.
+    """
+    settings = parts[""].run.recipe.evaluate
+    scores: dict[str, tuple[list[System], Scores]] = {}
+    for title, part in parts.items():
+        try:
+            refuse_others(parts[""].cohort, part.cohort)
+        except ValueError as error:
+            raise LookupError(f"{title}: {error}") from error
+        sides = [side for side in (*claim.first, *claim.second) if side.recipe == title]
+        systems = list(dict.fromkeys(s for side in sides for s in _systems(side, claim, part.run.recipe)))
+        if systems:
+            rng = np.random.Generator(np.random.Philox(settings.seed))  # the same patients for every run
+            made = scores_of(part, claim.metric, claim.at, systems, settings.bootstrap_draws, rng)
+            scores[title] = systems, made
+    first, second = (
+        [one for side in sides for one in _ones(side, claim, parts[side.recipe], *scores[side.recipe])]
+        for sides in (claim.first, claim.second)
+    )
+    if not first or not second:
+        raise LookupError("no finding has a score")
+    return first, second
+
+
+def _ones(side: Side, claim: Claim, part: Part, systems: Sequence[System], scores: Scores) -> Iterator[_One]:
+    """A score for each system and finding of a side."""
+    findings = scores.names[1:] if side.finding == "*" else [side.finding]
+    for (method, rule), finding in product(_systems(side, claim, part.run.recipe), findings):
+        if finding not in scores.names:
+            raise LookupError(f"no score of {finding}")
+        row, column = systems.index((method, rule)), scores.names.index(finding)
+        value, n = float(scores.values[row, column]), int(scores.n[column])
+        yield _One(side.recipe, method, rule, finding, value, scores.draws[:, row, column], n)
+
+
+def _systems(side: Side, claim: Claim, recipe: Recipe) -> list[System]:
+    """The heatmap methods and box rules that a side stands for, as far as the metric has them.
+
+    Raises:
+        LookupError: The recipe, another than the claim's, makes none of that name.
+    """
+    rules = [rule.name for rule in recipe.localize.rules]
+    if claim.metric == "auroc":
+        return [("", "")]
+    if claim.metric == "localization_utility":
+        return [(method, "") for method in _named(side.method, recipe.explain.methods)]
+    return list(product(_named(side.method, recipe.explain.methods), _named(side.box_rule, rules)))
+
+
+def _named(name: str, made: Sequence[str]) -> Sequence[str]:
+    """All for "*", the first for an empty name."""
+    if name not in ("", "*", *made):
+        raise LookupError(f"no score of {name}; there are {', '.join(made)}")
+    return made if name == "*" else [name or made[0]]
