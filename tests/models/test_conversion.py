@@ -139,8 +139,10 @@ def test_a_converted_file_is_a_start(pickled: Path, out: Path) -> None:
     convert(pickled, out, allow_pickle=True)
 
     def started(backbone: str) -> models.Classifier:
-        settings: dict[str, Any] = {"map_stride": 32, "metadata": True, "findings": ("Mass",), "input_hw": (64, 64)}
-        return models.build(name="log_sum_exp(10)", backbone=backbone, start=str(out), **settings)
+        settings: dict[str, Any] = {"map_stride": 32, "metadata": True, "findings": ("Mass",)}
+        return models.build(
+            name="log_sum_exp(10)", backbone=backbone, start=str(out), input_hw=(64, 64), **settings
+        )
 
     ours, theirs = started("densenet121").state_dict(), models.load(out)[0].state_dict()
     taken = [name for name in ours if name.startswith("backbone.")]

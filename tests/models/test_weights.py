@@ -74,6 +74,7 @@ def test_the_header_comes_back_as_it_was(saved) -> None:
         "findings": list(FINDINGS),
         "geometry": {"input_px": 64, "resize_px": 72, "store_px": 96, "fit": "stretch"},
         "metadata_scaling": {"youngest": 0.1 + 0.2, "oldest": 94.0, "median": 47.5},
+        "parameters": sum(len(p.flatten()) for p in _model().parameters()),
     }
 
 

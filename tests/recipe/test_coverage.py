@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hilum.recipe import STATES, covered, shipped
+from hilum.recipe import STATES, covered, load, shipped
 from hilum.report.ledger import numbers
 
 WITHOUT_NUMBERS = {"demo", "lse_lba", "modern", "pcam", "pylon", "small", "sorkhei_frozen"}
@@ -67,6 +67,41 @@ def test_all_numbers_of_rsna_but_the_detectors_have_a_cell() -> None:
     assert all(each.because.split()[0] == names[each.number.system] for each in rest)
     guided = [each.because for each in rest if each.number.setting == "VGG-19; guided Grad-CAM"]
     assert guided == ["rsna_classifier backbone=vgg19.tv_in1k,name=fully_connected(4096) guided_gradcam"]
+
+
+MADE_BY = {
+    "false_positives_a_film_iobb": "boxed_films",
+    "t_iou_mixed": "kth_overlap",
+    "t_share_of_reference": "kth_overlap",
+}
+
+
+@pytest.mark.parametrize(
+    ("paper", "n_recomputed", "n_left"),
+    [
+        ("Gascoigne-Burns and Katsigiannis 2021", 528, 0),
+        ("WILDCAT on RSNA", 88, 15),
+        ("D'Souza et al. 2022", 128, 32),
+        ("Sorkhei et al. 2019", 186, 0),
+    ],
+)
+def test_single_stage_systems_are_covered_whole(paper: str, n_recomputed: int, n_left: int) -> None:
+    found = [each for each in covered(numbers()) if each.number.paper == paper]
+    left = [each for each in found if each.state == "no recipe yet"]
+    assert all(each.number.system.endswith("+ PCM") or each.number.system == "RetinaNet" for each in left)
+    assert len(left) == n_left
+    assert sum(each.state == "recipe" for each in found) == n_recomputed
+
+
+def test_a_recipe_counts_as_the_numbers_were_printed() -> None:
+    recipes = {name: load(name) for name in shipped()}
+    apart = [each for each in covered(numbers()) if each.number.metric in MADE_BY]
+    apart = [each for each in apart if each.state == "recipe"]
+    assert len(apart) == 3 * 6 * 8 + 4 * 8
+    for each in apart:
+        recipe = recipes[each.because.split()[0]]
+        assert MADE_BY[each.number.metric] in recipe.evaluate.as_printed, each.because
+        assert recipe.localize.rules[0].name in each.because
 
 
 def test_coverage_names_the_rows_of_a_run(

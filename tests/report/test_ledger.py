@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hilum.evaluate import METRICS, Protocol, Score
+from hilum.evaluate import ALL_METRICS, METRICS, Protocol, Score
 from hilum.evaluate.protocol import NOT_APPLICABLE, UNKNOWN
 from hilum.findings import CHESTXRAY14
 from hilum.report.ledger import (
@@ -99,7 +99,7 @@ def test_a_value_differs_from_print_only_with_a_note() -> None:
 
 
 def test_every_name_is_known_and_used() -> None:
-    assert {n.metric for n in numbers()} | set(METRICS) == set(TITLES)
+    assert {n.metric for n in numbers()} | set(ALL_METRICS) == set(TITLES)
     assert {n.finding for n in numbers()} == {None, *CHESTXRAY14}
     assert {name for n in numbers() for name in n.notes} == set(notes())
     assert {n.paper for n in numbers()} == set(PAPERS.values())
@@ -113,8 +113,8 @@ def test_no_metric_of_a_score_has_a_denominator_of_its_own_in_the_ledger() -> No
     """Words that fit no score by a slip of the pen would silently forbid every comparison."""
     for number in numbers():
         words = number.protocol.denominator
-        if number.metric in METRICS and words not in (UNKNOWN, NOT_APPLICABLE) and "five" not in words:
-            assert words == METRICS[number.metric].denominator
+        if number.metric in ALL_METRICS and words not in (UNKNOWN, NOT_APPLICABLE) and "five" not in words:
+            assert words == ALL_METRICS[number.metric].denominator
 
 
 def test_counts_are_those_of_the_tables() -> None:
@@ -324,6 +324,30 @@ def test_a_number_under_the_wrong_head_is_told() -> None:
     found = neighbours(score("t_iobb", BOXED, at=0.5, finding="Nodule", n=79))
     told = {each.number.value: each.why_not[0] for each in found if "Sorkhei" in each.number.paper}
     assert told[0.6184] == "metric: T(IoBB) here, T(share of reference box) there"
+
+
+@pytest.mark.parametrize(
+    ("metric", "changes", "boxes", "unstated"),
+    [
+        ("t_iou_mixed", {"at": 0.3, "finding": "Nodule", "n": 76}, "largest_box", ["threshold chosen on"]),
+        (
+            "false_positives_a_film_iobb",
+            {"finding": "Mass", "n": 880},
+            "any",
+            ["heatmap scored", "threshold chosen on"],
+        ),
+    ],
+)
+def test_what_is_as_printed_is_apart_only_by_what_the_paper_leaves_out(
+    metric: str, changes: dict[str, object], boxes: str, unstated: list[str]
+) -> None:
+    protocol = dataclasses.replace(BOXED, boxes=boxes, denominator=ALL_METRICS[metric].denominator)
+    found = [each for each in neighbours(score(metric, protocol, **changes)) if not each.number.whose]
+    assert len(found) in (3, 6)
+    for each in found:
+        assert [reason.partition(":")[0] for reason in each.why_not] == unstated
+    entries = neighbours(score(metric, protocol, **changes | {"n": 984}))
+    assert all(each.why_not[-1].startswith("n: 984 here") for each in entries if not each.number.whose)
 
 
 def test_a_number_quoted_thrice_stands_once() -> None:

@@ -86,7 +86,7 @@ def test_every_link_of_the_contents_has_its_section(name, full, empty, record):
     links = [address[1:] for address in found.addresses if address.startswith("#")]
     absent = {section for section, needed in NEEDS.items() if not needed(made)}
     assert links == [section for section, _, _ in SECTIONS if section not in absent]
-    assert (len(SECTIONS), bool(absent)) == (15, name == "empty")
+    assert (len(SECTIONS), bool(absent)) == (16, name == "empty")
     assert set(links) <= set(found.ids)
 
 

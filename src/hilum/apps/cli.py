@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,17 +12,28 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from hilum import __version__
+from hilum.apps.grid import grid
 from hilum.apps.ledger import ledger
-from hilum.apps.options import AUTO, Dataset, Json, Quiet, aligned, dataset_named, printed
+from hilum.apps.options import (
+    AUTO,
+    Changes,
+    Data,
+    Dataset,
+    Json,
+    Quiet,
+    aligned,
+    changes_from,
+    dataset_named,
+    failed,
+    printed,
+)
 from hilum.apps.score import score
 from hilum.apps.weights import weights
-from hilum.errors import HilumError, RecipeError, UsageError
+from hilum.errors import HilumError, UsageError
 
 if TYPE_CHECKING:
     from hilum.data import Cohort
     from hilum.study import Outcome
-
-SOME_FAILED = 3
 
 app = App(
     name="hilum",
@@ -33,20 +44,12 @@ app = App(
 )
 data_app = App(name="data", help="Look at films on disk, make phantoms, decode films.")
 app.command(data_app)
+app.command(grid)
 app.command(ledger)
 app.command(score)
 app.command(weights)
 
-Changes = Annotated[
-    list[str],
-    Parameter(
-        name="--set",
-        negative="",
-        help="Change a key of the recipe, as training.epochs=2. HILUM_TRAINING_EPOCHS=2 does the same.",
-    ),
-]
 Run = Annotated[Path, Parameter(help="A run folder.")]
-Data = Annotated[Path, Parameter(env_var="HILUM_DATA", help="Folder with the tables and the films.")]
 
 
 @app.command
@@ -70,7 +73,7 @@ def study(
     from hilum.study import study as run_study
 
     with Shown(quiet=quiet or json_) as show:
-        outcome = run_study(recipe, data, out, _changes(set_), show)
+        outcome = run_study(recipe, data, out, changes_from(set_), show)
     return _told(outcome, as_json=json_)
 
 
@@ -256,7 +259,7 @@ def store(
     if verify:
         stores.verify(built)
     printed(str(built.folder))
-    return _failed(built.failures)
+    return failed(built.failures)
 
 
 def _cohort(folder: Path, dataset: str) -> "Cohort":
@@ -270,14 +273,7 @@ def _stage(name: str, run: Path, *, quiet: bool, all_findings: bool = False) -> 
     from hilum.study import stage
 
     with Shown(quiet=quiet) as show:
-        return _failed(stage(name, run, show, all_findings=all_findings).failures)
-
-
-def _changes(pairs: Sequence[str]) -> dict[str, str]:
-    wrong = [pair for pair in pairs if "=" not in pair]
-    if wrong:
-        raise RecipeError(f"--set {wrong[0]!r}; write section.key=value, as training.epochs=2")
-    return {key.strip(): value for key, _, value in (pair.partition("=") for pair in pairs)}
+        return failed(stage(name, run, show, all_findings=all_findings).failures)
 
 
 def _told(outcome: "Outcome", *, as_json: bool) -> int:
@@ -289,16 +285,7 @@ def _told(outcome: "Outcome", *, as_json: bool) -> int:
         printed(json.loads(outcome.folder.scores.read_text(encoding="utf-8")))
     else:
         printed(f"{text_table(outcome.summary)}\n\nreport: {page}\nFor research, not for diagnosis.")
-    return _failed(outcome.failures)
-
-
-def _failed(failures: Mapping[str, str]) -> int:
-    """Names the films that failed; 3 where there are any."""
-    for film, reason in list(failures.items())[:10]:
-        print(f"hilum: skipped {film}: {reason}", file=sys.stderr)  # noqa: T201
-    if len(failures) > 10:
-        print(f"hilum: skipped {len(failures)} films in all; see failures.csv", file=sys.stderr)  # noqa: T201
-    return SOME_FAILED if failures else 0
+    return failed(outcome.failures)
 
 
 class _Stopped(BaseException):

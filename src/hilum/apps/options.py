@@ -1,13 +1,14 @@
 """What several commands share: their options, and how they print."""
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from hilum.errors import UsageError
+from hilum.errors import RecipeError, UsageError
 
 Quiet = Annotated[
     bool, Parameter(name="--quiet", negative="", env_var="HILUM_QUIET", help="Show no progress.")
@@ -15,7 +16,17 @@ Quiet = Annotated[
 Json = Annotated[
     bool, Parameter(name="--json", negative="", help="Print the result as JSON and nothing else.")
 ]
+Changes = Annotated[
+    list[str],
+    Parameter(
+        name="--set",
+        negative="",
+        help="Change a key of the recipe, as training.epochs=2. HILUM_TRAINING_EPOCHS=2 does the same.",
+    ),
+]
+Data = Annotated[Path, Parameter(env_var="HILUM_DATA", help="Folder with the tables and the films.")]
 AUTO = "auto"
+SOME_FAILED = 3
 Dataset = Annotated[
     str,
     Parameter(
@@ -23,6 +34,18 @@ Dataset = Annotated[
         "auto tells it by the tables there."
     ),
 ]
+
+
+def changes_from(pairs: Sequence[str]) -> dict[str, str]:
+    """Keys and values of `--set`.
+
+    Raises:
+        RecipeError: One is not KEY=VALUE.
+    """
+    wrong = [pair for pair in pairs if "=" not in pair]
+    if wrong:
+        raise RecipeError(f"--set {wrong[0]!r}; write section.key=value, as training.epochs=2")
+    return {key.strip(): value for key, _, value in (pair.partition("=") for pair in pairs)}
 
 
 def dataset_named(folder: Path, dataset: str) -> str:
@@ -35,6 +58,15 @@ def dataset_named(folder: Path, dataset: str) -> str:
     except ValueError as error:
         raise UsageError(str(error)) from error
     return name
+
+
+def failed(failures: Mapping[str, str], what: str = "see failures.csv") -> int:
+    """Names what failed, films or runs; 3 where there are any."""
+    for name, reason in list(failures.items())[:10]:
+        print(f"hilum: skipped {name}: {reason}", file=sys.stderr)  # noqa: T201
+    if len(failures) > 10:
+        print(f"hilum: skipped {len(failures)} in all; {what}", file=sys.stderr)  # noqa: T201
+    return SOME_FAILED if failures else 0
 
 
 def printed(result: Any) -> None:

@@ -4,12 +4,15 @@
 plain functions of arrays. Intervals come from redrawing patients, never films or boxes alone.
 """
 
+from hilum.evaluate.as_printed import AS_PRINTED as AS_PRINTED
 from hilum.evaluate.classification import auroc as auroc
 from hilum.evaluate.classification import average_precision as average_precision
 from hilum.evaluate.classification_score import classification_scores as classification_scores
 from hilum.evaluate.detection_score import detection_scores as detection_scores
 from hilum.evaluate.detection_score import false_positive_scores as false_positive_scores
 from hilum.evaluate.localization_score import localization_scores as localization_scores
+from hilum.evaluate.metric import ALL_METRICS as ALL_METRICS
+from hilum.evaluate.metric import APART as APART
 from hilum.evaluate.metric import METRICS as METRICS
 from hilum.evaluate.metric import Metric as Metric
 from hilum.evaluate.oracle import oracle_scores as oracle_scores

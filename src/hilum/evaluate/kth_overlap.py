@@ -47,9 +47,7 @@ def legacy_kth_overlap(
     """
     if not len(reference):
         return np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0, np.float32)
-    last = np.zeros(int(reference.image.max()) + 1, np.int64)
-    last[reference.image] = np.arange(len(reference))  # of equal places numpy keeps the last
-    rows = reference.rows(last[reference.image])
+    rows = reference.rows(last_of_film(reference.image))
     scale = SIDE / np.array([*frame_hw[::-1], *frame_hw[::-1]])
     given = _shaved(_xywh(predicted.xyxy * scale))
     entry, box = matches(rows, predicted)
@@ -60,6 +58,18 @@ def legacy_kth_overlap(
     iou, iobb = np.zeros((2, len(rows)), np.float32)
     iou[found], iobb[found] = _ratios(given[chosen[found]], _xywh(rows.xyxy * scale)[found])
     return rows.finding, iou, iobb
+
+
+def last_of_film(image: Int[np.ndarray, " k"]) -> Int[np.ndarray, " k"]:
+    """For each row of the box list the last row of its film, as which the report scores it.
+
+    Example:
+        >>> last_of_film(np.array([3, 1, 3])).tolist()
+        [2, 1, 2]
+    """
+    last = np.zeros(int(image.max(initial=-1)) + 1, np.int64)
+    last[image] = np.arange(len(image))  # of equal places numpy keeps the last
+    return last[image]
 
 
 def legacy_kth_successes(

@@ -74,7 +74,7 @@ class Score:
     """One number of a run.
 
     Attributes:
-        metric: A name of `METRICS`.
+        metric: A name of `ALL_METRICS`.
         at: The T of T(IoU) and T(IoBB); None elsewhere.
         finding: None for a mean over findings.
         method: Heatmap method; None for classification.

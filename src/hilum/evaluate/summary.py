@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from hilum.evaluate.bootstrap import interval
-from hilum.evaluate.metric import METRICS
+from hilum.evaluate.metric import ALL_METRICS
 from hilum.evaluate.protocol import Protocol, Score
 
 MIN_BEHIND = 5
@@ -30,7 +30,7 @@ def scores_from(
         names: Findings; None for a mean over findings.
         values: The numbers; NaN where undefined.
         draws: The same numbers in each redrawn cohort.
-        floors: The same numbers for each floor; the first is the one printed beside the value.
+        floors: The same numbers for each floor; the first is the one printed beside the value. May be empty.
         n: Positives or box entries behind each number.
         enough: Where an interval may be given.
     """
@@ -46,7 +46,7 @@ def scores_from(
             low=float(low[column]) if inner else np.nan,
             high=float(high[column]) if inner else np.nan,
             n=int(n[column]),
-            floor=next(iter(of_name.values())),
+            floor=next(iter(of_name.values()), np.nan),
             floors=of_name,
             draws_left_out=int(left_out[column]),
         )
@@ -63,7 +63,7 @@ def template(
 ) -> Score:
     """A score without its numbers; the protocol's denominator is the metric's."""
     nan = np.nan
-    protocol = dataclasses.replace(protocol, denominator=METRICS[metric].denominator)
+    protocol = dataclasses.replace(protocol, denominator=ALL_METRICS[metric].denominator)
     return Score(metric, at, None, method, box_rule, nan, nan, nan, 0, nan, protocol, stratum=stratum)
 
 

@@ -89,6 +89,7 @@ def save(
         "findings": list(model.findings),
         "geometry": asdict(geometry),
         "metadata_scaling": asdict(scaling),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),  # buffers are none
     }
     weights.save(path, model, header | ({"origin": origin} if origin else {}))
 

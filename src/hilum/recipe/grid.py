@@ -34,6 +34,11 @@ def cells_over(recipe: Recipe, axes: Mapping[str, Sequence[Any]]) -> dict[str, R
     return made
 
 
+def alone(recipe: Recipe) -> Recipe:
+    """The recipe without its grid: one run."""
+    return recipe.model_copy(update={"grid": ()})
+
+
 def at(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
     """The recipe under settings, without its grid.
 

@@ -11,17 +11,21 @@ from hilum.report.curves import Curves, curves_from
 from hilum.report.exports import csv_of, latex_of, save_tables
 from hilum.report.failure import cases_from
 from hilum.report.figures import save_figures
+from hilum.report.grid_page import Cell, GridRecord, PooledRow, grid_page, grid_tables
 from hilum.report.page import page_from
 from hilum.report.record import Case, Example, RunRecord
 from hilum.report.sweep import Sweep, swept
-from hilum.report.tables import SummaryRow, csv_from, summary_from, text_table
+from hilum.report.tables import SummaryRow, csv_from, named, summary_from, text_table
 
 __all__ = [
     "Case",
+    "Cell",
     "Comparison",
     "Curves",
     "Example",
+    "GridRecord",
     "Pairing",
+    "PooledRow",
     "RunRecord",
     "SummaryRow",
     "Sweep",
@@ -31,7 +35,10 @@ __all__ = [
     "csv_of",
     "curves_from",
     "differences_table",
+    "grid_page",
+    "grid_tables",
     "latex_of",
+    "named",
     "page_from",
     "save_figures",
     "save_tables",

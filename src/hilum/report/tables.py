@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from hilum.evaluate.metric import METRICS
-from hilum.evaluate.protocol import Score
+from hilum.evaluate.metric import ALL_METRICS
+from hilum.evaluate.protocol import NOT_APPLICABLE, Score
 
 SUMMARY = (
     ("mean AUROC", "auroc", None),
@@ -77,8 +77,8 @@ def named(metric: str, at: float | None = None) -> str:
         >>> named("t_iou", 0.1)
         'T(IoU) > 0.1'
     """
-    title = METRICS[metric].title
-    return title if at is None else f"{title} {METRICS[metric].sign} {at:g}"
+    title = ALL_METRICS[metric].title
+    return title if at is None else f"{title} {ALL_METRICS[metric].sign} {at:g}"
 
 
 def summary_from(scores: Sequence[Score], headline: tuple[str, str]) -> list[SummaryRow]:
@@ -121,7 +121,7 @@ def standing(score: Score | SummaryRow) -> Standing:
     """
     if math.isnan(score.value) or math.isnan(score.floor):
         return "unknown"
-    if not METRICS[score.metric].larger_is_better:
+    if not ALL_METRICS[score.metric].larger_is_better:
         if score.value >= score.floor:
             return "below"
         return "unsure" if score.high >= score.floor else "above"
@@ -164,14 +164,15 @@ def csv_from(scores: Sequence[Score]) -> str:
 
     Returns:
         Full precision; an undefined number or a name that does not apply is an empty field, and a mean over
-        findings stands under the finding "mean".
+        findings stands under the finding "mean"; what is of no films at all has none.
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for score in scores:
         cells = [getattr(score, name) for name in CSV_COLUMNS]
-        cells[0] = "mean" if score.finding is None else score.finding
+        of_films = score.protocol.films != NOT_APPLICABLE
+        cells[0] = "mean" if score.finding is None and of_films else score.finding
         writer.writerow(["" if _absent(cell) else cell for cell in cells])
     return stream.getvalue()
 

@@ -33,7 +33,9 @@ def explain(
     progress: Progress = silent,
     all_findings: bool = False,
 ) -> None:
-    """Reads every validation and test film once; parts that are there already are not made again.
+    """Reads every validation and test film once, and all boxed films where the recipe wants every box.
+
+    Parts that are there already are not made again.
 
     Heatmaps are made of the (film, finding) pairs that have a reference box, of other findings that a boxed
     film has as label, and of all findings of every test film where the recipe or the caller says so. A
@@ -47,7 +49,7 @@ def explain(
     model, geometry, scaling = models.load(folder.demand(folder.weights, "train"))
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     cohort, methods = films.cohort, recipe.explain.methods
-    rows = np.sort(np.concatenate([cohort.side("val"), cohort.side("test")]))
+    rows = _rows(cohort, recipe)
     parts = [rows[start : start + PART] for start in range(0, len(rows), PART)]
     wanted = _pairs(cohort, recipe, all_findings)
     pairs = [wanted[np.isin(wanted[:, 0], part)] for part in parts]
@@ -111,6 +113,12 @@ def _holds(path: Path, n_rows: int) -> bool:
     return path.exists() and len(np.load(path, mmap_mode="r")) == n_rows
 
 
+def _rows(cohort: Cohort, recipe: Recipe) -> np.ndarray:
+    """Films that are read: those of validation and test, and all boxed ones where every box is wanted."""
+    more = cohort.reference.image if recipe.explain.pairs == "every_box" else ()
+    return np.unique(np.concatenate([cohort.side("val"), cohort.side("test"), more])).astype(np.int64)
+
+
 def _pairs(cohort: Cohort, recipe: Recipe, all_findings: bool) -> np.ndarray:
     """(film row, finding column) of every map wanted, films in ascending order."""
     wanted = np.zeros(cohort.labels.shape, bool)
@@ -123,6 +131,8 @@ def _pairs(cohort: Cohort, recipe: Recipe, all_findings: bool) -> np.ndarray:
         wanted &= cohort.labels == 1  # false boxes are counted where the film has the finding
         wanted[cohort.reference.image, cohort.reference.finding] = True
         wanted[np.setdiff1d(np.arange(len(cohort)), test)] = False
+    if recipe.explain.pairs == "every_box":
+        wanted[cohort.reference.image, cohort.reference.finding] = True
     if any(rule.scale == "cohort" for rule in recipe.localize.rules):
         wanted[cohort.side("val")] = True
     return np.argwhere(wanted)

@@ -180,12 +180,30 @@ def write_boxes(path: Path, cohort: Cohort, boxes: dict[tuple[str, str], BoxTabl
     write_csv(path, header, rows)
 
 
-def read_boxes(folder: RunFolder, cohort: Cohort) -> dict[tuple[str, str], BoxTable]:
-    """The inverse of `write_boxes`."""
+def read_boxes(
+    folder: RunFolder, cohort: Cohort, whole: Cohort | None = None
+) -> dict[tuple[str, str], BoxTable]:
+    """The inverse of `write_boxes`.
+
+    Args:
+        folder: The run.
+        cohort: Whose rows and findings the boxes are given.
+        whole: All films of the run, where `cohort` is a part; boxes of the others are left out.
+
+    Raises:
+        RunError: They were not made, or are of films that the run does not have.
+    """
     row_of = {film: row for row, film in enumerate(cohort.films.tolist())}
+    others = set() if whole is None else set(whole.films.tolist()) - set(row_of)
     column_of = {finding: column for column, finding in enumerate(cohort.findings)}
     grouped: dict[tuple[str, str], list[tuple[int, int, list[float], float]]] = {}
     for line in read_csv(folder.demand(folder.boxes, "localize")):
+        if line["image"] in others:
+            continue
+        if line["image"] not in row_of or line["finding"] not in column_of:
+            raise RunError(
+                f"{folder.boxes}: boxes of other films or findings than the run's: {line['image']}"
+            )
         corners = [float(line[name]) for name in ("x_min", "y_min", "x_max", "y_max")]
         entry = (row_of[line["image"]], column_of[line["finding"]], corners, float(line["score"]))
         grouped.setdefault((line["method"], line["box_rule"]), []).append(entry)

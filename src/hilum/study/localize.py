@@ -15,7 +15,7 @@ from hilum.study.opening import Films
 
 
 def localize(folder: RunFolder, recipe: Recipe, films: Films, progress: Progress = silent) -> None:
-    """Boxes of every stored map of a test film by every box rule of the recipe.
+    """Boxes of every stored map of a test film by every box rule of the recipe; of every entry where asked.
 
     Raises:
         RunError: There are no heatmaps yet.
@@ -26,7 +26,12 @@ def localize(folder: RunFolder, recipe: Recipe, films: Films, progress: Progress
     ranges: dict[str, list[list[float]]] = {}
     for method in methods:
         stored = read_maps(folder, method, cohort)
-        tested = stored.rows(np.flatnonzero(cohort.split[stored.image] == "test"))
+        wanted = cohort.split[stored.image] == "test"
+        if recipe.explain.pairs == "every_box":
+            entry = np.zeros((len(cohort), len(cohort.findings)), bool)
+            entry[cohort.reference.image, cohort.reference.finding] = True
+            wanted |= entry[stored.image, stored.finding]
+        tested = stored.rows(np.flatnonzero(wanted))
         for rule in rules:
             own = _ranges(stored, cohort, signed=rule.signed) if rule.scale == "cohort" else None
             boxes[method, rule.name] = pipeline.localize(

@@ -8,7 +8,7 @@ import numpy as np
 from hilum.boxes import no_boxes, paired_iou
 from hilum.data.cohort import Cohort
 from hilum.data.store import Progress, silent
-from hilum.evaluate import scores_from_json
+from hilum.evaluate import APART, Score, scores_from_json
 from hilum.files import write_text
 from hilum.recipe import Recipe, toml_from
 from hilum.report import (
@@ -25,6 +25,8 @@ from hilum.report import (
 )
 from hilum.report.curves import POINTS
 from hilum.report.sweep import THRESHOLDS
+from hilum.study.claim_scores import scored_run
+from hilum.study.claims import claims_of
 from hilum.study.failures import failures
 from hilum.study.folder import RunFolder, read_boxes, read_csv, read_json
 from hilum.study.heatmap_files import read_maps
@@ -70,11 +72,11 @@ def record_of(folder: RunFolder, recipe: Recipe, films: Films, pixels: Pixels) -
         title=recipe.report.title,
         description=recipe.report.description,
         recipe=toml_from(recipe),
-        data=_facts(films),
+        data=[*_facts(films), *_size(scores)],
         warnings=_warnings(films),
         versions=read_json(folder.record)["versions"],
         history=[json.loads(line) for line in folder.history.read_text().splitlines()],
-        scores=scores,
+        scores=[score for score in scores if score.metric not in APART],
         examples=pictures,
         failures=[(line["film"], line["reason"]) for line in read_csv(folder.failures)],
         headline=(recipe.explain.methods[0], recipe.localize.rules[0].name),
@@ -86,6 +88,8 @@ def record_of(folder: RunFolder, recipe: Recipe, films: Films, pixels: Pixels) -
         curves=curves,
         sweep=_sweep(folder, recipe, films, cohort),
         cases=failures(folder, recipe, films, pixels, curves, pictures),
+        claims=claims_of(scored_run(folder, recipe, films)) if recipe.claims else (),
+        apart=[score for score in scores if score.metric in APART],
     )
 
 
@@ -128,6 +132,11 @@ def _facts(films: Films) -> list[tuple[str, str]]:
     return facts + [("how it was read", line) for line in cohort.chosen]
 
 
+def _size(scores: Sequence[Score]) -> list[tuple[str, str]]:
+    found = [score.value for score in scores if score.metric == "parameters"]
+    return [("parameters of the network", f"{value:,.0f}") for value in found]
+
+
 def _warnings(films: Films) -> list[str]:
     warnings = []
     if films.cohort.source == "phantoms":
@@ -156,7 +165,7 @@ def examples(
     """Every reference entry's film, heatmap and boxes under the headline method and rule."""
     method, rule = recipe.explain.methods[0], recipe.localize.rules[0]
     stored = read_maps(folder, method, cohort, films.cohort)
-    boxes = read_boxes(folder, cohort).get((method, rule.name), no_boxes())
+    boxes = read_boxes(folder, cohort, films.cohort).get((method, rule.name), no_boxes())
     store_row = dict(zip(films.cohort.films.tolist(), pixels.rows.tolist(), strict=True))
     found = []
     for row, (image, finding) in enumerate(zip(stored.image, stored.finding, strict=True)):

@@ -53,7 +53,11 @@ def study(
     Raises:
         HilumError: See `hilum.errors`; nothing is left half-written.
     """
-    resolved = recipes.load(recipe, changes)
+    return run_recipe(recipes.alone(recipes.load(recipe, changes)), data, out, show)
+
+
+def run_recipe(resolved: Recipe, data: Path, out: Path, show: Show = lambda _: silent) -> Outcome:
+    """The same of a recipe that is loaded and has no grid."""
     if data.is_dir() and not RunFolder(out).weights.exists():
         # First, and before training's heavy imports: nobody should wait long to hear that weights are absent.
         from hilum.models.weights import start_weights

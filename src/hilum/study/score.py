@@ -1,16 +1,21 @@
 """The scoring stage: probabilities, heatmaps and boxes -> `scores.json`; loads no torch."""
 
+import dataclasses
+import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
 
 from hilum.boxes import BoxTable, no_boxes
 from hilum.data.cohort import Cohort
 from hilum.data.geometry import RESAMPLER, Geometry
 from hilum.data.store import Progress, silent
+from hilum.errors import WeightsError
 from hilum.evaluate import (
+    AS_PRINTED,
     PairMaps,
     Protocol,
     Score,
@@ -21,6 +26,8 @@ from hilum.evaluate import (
     localization_scores,
     oracle_scores,
 )
+from hilum.evaluate.protocol import NOT_APPLICABLE
+from hilum.evaluate.summary import template
 from hilum.files import write_text
 from hilum.recipe import Recipe
 from hilum.report import csv_from
@@ -34,7 +41,9 @@ def score(folder: RunFolder, recipe: Recipe, films: Films, progress: Progress = 
 
     Raises:
         RunError: An earlier stage is missing.
+        WeightsError: The file of the weights is broken.
     """
+    size = _size(folder)
     cohort, probabilities = scored_films(folder, films)
     methods, settings = recipe.explain.methods, recipe.evaluate
     protocol = protocol_of(recipe, films, cohort)
@@ -49,12 +58,13 @@ def score(folder: RunFolder, recipe: Recipe, films: Films, progress: Progress = 
         operating_points=settings.operating_points,
     )
     progress(1, 1 + len(methods))
-    boxes = read_boxes(folder, cohort)
+    boxes = read_boxes(folder, cohort, films.cohort)
     for done, method in enumerate(methods, start=2):
         stored = read_maps(folder, method, cohort, films.cohort)
         predicted = {rule.name: boxes.get((method, rule.name), no_boxes()) for rule in recipe.localize.rules}
         scores += _map_scores(recipe, cohort, probabilities, stored, predicted, method, protocol, rng)
         progress(done, 1 + len(methods))
+    scores += size
     write_json(folder.scores, json_from(scores))
     write_text(folder.path / "scores.csv", csv_from(scores))
     return scores
@@ -104,7 +114,26 @@ def _map_scores(
     if len(plain) > 1:
         thresholds = [rule.threshold for rule in plain]
         scores += oracle_scores(cohort, maps, affine, rule=plain[0], thresholds=thresholds, **shared)
+    del shared["input_hw"]
+    for name in recipe.evaluate.as_printed:
+        scores += AS_PRINTED[name](cohort, predicted, rules=rules, **shared)
     return scores
+
+
+def _size(folder: RunFolder) -> list[Score]:
+    """The number of parameters as the weights file states it; nothing where it does not."""
+    if not folder.weights.is_file():
+        return []
+    try:
+        with safe_open(folder.weights, "numpy") as stream:
+            header = json.loads((stream.metadata() or {}).get("hilum", "{}"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"{folder.weights}: not a whole safetensors file: {error}") from error
+    if "parameters" not in header:
+        return []
+    nothing = dict.fromkeys((field.name for field in dataclasses.fields(Protocol)), NOT_APPLICABLE)
+    shown = template("parameters", Protocol(**nothing))
+    return [dataclasses.replace(shown, value=float(header["parameters"]))]
 
 
 def scored_films(
