@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
 
 from hilum.boxes import BoxTable, no_boxes
 from hilum.data.cohort import Cohort
@@ -122,6 +121,8 @@ def _map_scores(
 
 def _size(folder: RunFolder) -> list[Score]:
     """The number of parameters as the weights file states it; nothing where it does not."""
+    from safetensors import SafetensorError, safe_open  # the one need of it here, and it brings no torch
+
     if not folder.weights.is_file():
         return []
     try:
