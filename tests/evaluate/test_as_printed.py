@@ -11,6 +11,7 @@ from hilum.evaluate import ALL_METRICS, APART, METRICS, Protocol, Score
 from hilum.evaluate.as_printed import AS_PRINTED, boxed_films, kth_overlap
 from hilum.evaluate.metric import T_IOBB, T_IOU
 from hilum.localize import BoxRule
+from hilum.report.ledger import N_BOXED, N_MISCOUNTED
 
 RULE = BoxRule("level(180)", component="largest_box")
 FINDINGS = ("Mass", "Nodule", "Hernia")
@@ -148,6 +149,16 @@ def test_nothing(way) -> None:
             n_draws=100,
             rng=np.random.default_rng(0),
         )
+
+
+def test_counts_of_the_real_list_are_those_behind_the_printed_numbers(real: Cohort) -> None:
+    """Boxes are the entries themselves: n is what the papers divide by, and only a label may be false."""
+    boxes = dataclasses.replace(real.reference, score=np.ones(len(real.reference)))
+    by_last = {s.finding: s.n for s in _scores(kth_overlap, real, boxes) if s.finding is not None}
+    assert by_last == N_MISCOUNTED
+    films = _scores(boxed_films, real, boxes)
+    assert {s.n for s in films} == {N_BOXED}
+    assert {s.value for s in films} == {0.0}
 
 
 def test_no_name_stands_for_two_metrics() -> None:
