@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from hilum.errors import RunError
+from hilum.evaluate import APART, AS_PRINTED
 from hilum.study.report import _best_iou, report
+from hilum.study.score import score
 
 
 def test_the_page_stands_alone_and_says_what_it_is(run) -> None:
@@ -19,6 +21,20 @@ def test_the_page_stands_alone_and_says_what_it_is(run) -> None:
     assert "<script src" not in page
     assert "<link" not in page
     assert [row.metric for row in summary][:2] == ["auroc", "t_iou"]
+
+
+def test_what_is_as_printed_stands_in_no_table_of_the_page(run) -> None:
+    settings = run.recipe.evaluate.model_copy(update={"as_printed": tuple(AS_PRINTED)})
+    recipe = run.recipe.model_copy(update={"evaluate": settings})
+    (size,) = (s.value for s in score(run.folder, recipe, run.films) if s.metric == "parameters")
+    report(run.folder, recipe, run.films, run.pixels)
+    page = run.folder.report.read_text()
+    assert f"{size:,.0f}" in page
+    assert "parameters of the network" in page
+    beside = page[page.index('id="published-title"') : page.index('id="classification-title"')]
+    assert "Sorkhei et al. 2019" in beside
+    for name in set(APART) - {"parameters"}:
+        assert APART[name].title not in page.replace(beside, ""), name
 
 
 def test_what_was_left_out_stands_on_the_page(run) -> None:
