@@ -74,3 +74,12 @@ def test_the_environment_is_checked_like_a_recipe(monkeypatch: pytest.MonkeyPatc
 def test_a_resolved_recipe_reads_back_as_itself(name: str) -> None:
     recipe = load(name)
     assert parse(toml_from(recipe), name) == recipe
+
+
+def test_a_changed_recipe_keeps_what_it_still_makes() -> None:
+    whole = load("sorkhei_baseline")
+    assert load("sorkhei_baseline", {"training.epochs": "1"}).published == whole.published
+    less = load("sorkhei_baseline", {"localize.thresholds": "['otsu']"})
+    assert 0 < len(less.published) < len(whole.published)
+    assert all(not cells.box_rule for cells in less.published)
+    assert len(less.claims) <= len(whole.claims)

@@ -3,11 +3,12 @@ import math
 import numpy as np
 import pytest
 
+from hilum.evaluate.claims import Verdict
 from hilum.evaluate.protocol import Protocol, Score
 from hilum.localize import BoxRule
 from hilum.report.curves import curves_from
 from hilum.report.failure import cases_from
-from hilum.report.record import Example, RunRecord
+from hilum.report.record import Example, JudgedClaim, RunRecord
 from hilum.report.sweep import SHOWN, THRESHOLDS, Sweep
 
 FINDINGS = ("Mass", "Nodule", "Pleural_Thickening")
@@ -95,6 +96,8 @@ def record(scores, example):
     examples = [example(), example(iou=0.1, name="00090002_000.png"), example(finding="Nodule")]
     cut = np.full(3, 0.5)
 
+    held = Verdict("holds", 0.1, 0.02, 0.2, 1)
+
     def build(**changes):
         values = {
             "title": "demo",
@@ -135,6 +138,7 @@ def record(scores, example):
                 ("cam", "gradcam"), THRESHOLDS, "dynamic(87.5)", np.full((2, 13, len(SHOWN)), 0.4)
             ),
             "cases": cases_from(films, FINDINGS, probabilities, labels, cut, examples),
+            "claims": [JudgedClaim("a beats b", "better", "t_iou", 0.1, "", held)],
         }
         return RunRecord(**{**values, **changes})
 
@@ -146,5 +150,5 @@ def empty(record):
     """A run that has nothing to say."""
     nothing = {"history": [], "scores": [], "examples": [], "failures": [], "warnings": [], "data": []}
     arrays = {"probabilities": np.zeros((0, 3)), "labels": np.zeros((0, 3))}
-    later = {"settings": {}, "rule": None, "curves": None, "sweep": None, "cases": []}
+    later = {"settings": {}, "rule": None, "curves": None, "sweep": None, "cases": [], "claims": []}
     return record(**nothing, **arrays, **later, versions={}, recipe="", description="")

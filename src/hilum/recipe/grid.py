@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from hilum.errors import UsageError
-from hilum.recipe.sections import Recipe, flat
+from hilum.recipe.sections import Recipe, changed, flat
 
 
 def cells_over(recipe: Recipe, axes: Mapping[str, Sequence[Any]]) -> dict[str, Recipe]:
@@ -52,7 +52,7 @@ def at(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
             raise UsageError(f"a grid over {dotted!r}: no such setting; write section.key, as training.seed")
         content[section][key] = value
     try:
-        return Recipe.model_validate(content)
+        return changed(content)
     except ValidationError as error:
         raise UsageError(f"grid cell {name_of(settings)}: {error.errors()[0]['msg']}") from error
 

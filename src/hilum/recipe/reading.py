@@ -10,7 +10,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from hilum.errors import RecipeError
-from hilum.recipe.sections import Recipe, Section
+from hilum.recipe.sections import Recipe, Section, changed
 
 SHIPPED = Path(__file__).parents[1] / "recipes"
 """The folder is the registry."""
@@ -108,7 +108,7 @@ def _validated(content: dict[str, Any], name: str, changes: Mapping[str, str]) -
             raise RecipeError(f"{name}: {section} must be a section")
         content[section][key] = _value(text)
     try:
-        return Recipe.model_validate(content)
+        return changed(content) if changes else Recipe.model_validate(content)
     except ValidationError as error:
         dotted = ".".join(map(str, error.errors()[0]["loc"][:2]))
         source = f"{name}, with {dotted}={changes[dotted]} laid over it" if dotted in changes else name

@@ -2,7 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from hilum.data import dataset_from
 from hilum.data.geometry import Augmentation, Fit, Geometry
@@ -319,3 +327,28 @@ class Recipe(Section):
                     f"in table {cells.table!r} of {cells.paper!r}; `hilum ledger` shows those it holds"
                 )
         return self
+
+
+def changed(content: dict[str, Any]) -> Recipe:
+    """A recipe whose settings were changed; printed numbers and claims that it no longer makes are left out.
+
+    Raises:
+        ValidationError: It is none.
+    """
+    entries = {key: content.get(key, ()) for key in ("published", "claims")}
+    Recipe.model_validate({**content, "published": (), "claims": ()})
+    kept = {
+        key: [entry for entry in of_key if _fits({**content, "published": (), "claims": (), key: [entry]})]
+        for key, of_key in entries.items()
+    }
+    return Recipe.model_validate({**content, **kept})
+
+
+def _fits(content: dict[str, Any]) -> bool:
+    try:
+        Recipe.model_validate(content)
+    except ValidationError as error:
+        if error.errors()[0]["loc"]:  # no misfit but a mistake
+            raise
+        return False
+    return True
