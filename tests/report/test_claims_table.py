@@ -62,7 +62,7 @@ def test_only_a_run_with_claims_has_the_section(record, tmp_path) -> None:
     save_tables(record(claims=[_claim()]), tmp_path)
     assert (tmp_path / "claims.csv").is_file()
     assert not (tmp_path / "claims.tex").exists()
-    save_tables(record(), tmp_path / "without")
+    save_tables(record(claims=[]), tmp_path / "without")
     assert not (tmp_path / "without" / "claims.csv").exists()
 
 
