@@ -18,7 +18,7 @@ import torch
 
 from hilum.data.phantom import write
 from hilum.recipe import load
-from hilum.training.fit import _bf16
+from hilum.training.fit import computes_in_bf16
 from timing import machine, rounds
 from training_loops import (
     DEVICE,
@@ -83,7 +83,7 @@ def _overhead(work: Work, films: tuple[Any, Any], n: int) -> bool:
 
 
 def _precision(work: Work, films: tuple[Any, Any], n: int) -> bool:
-    if not _bf16("auto"):
+    if not computes_in_bf16("auto"):
         print("plain Lightning, fp32 / fit, bf16: this machine does not compute in bf16")
         return True
     fast = partial(ours, work, *films, "bf16")

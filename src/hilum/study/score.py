@@ -1,7 +1,6 @@
 """The scoring stage: probabilities, heatmaps and boxes -> `scores.json`; loads no torch."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -12,7 +11,6 @@ from hilum.boxes import BoxTable, no_boxes
 from hilum.data.cohort import Cohort
 from hilum.data.geometry import RESAMPLER, Geometry
 from hilum.data.store import Progress, silent
-from hilum.errors import WeightsError
 from hilum.evaluate import (
     AS_PRINTED,
     PairMaps,
@@ -33,6 +31,7 @@ from hilum.report import csv_from
 from hilum.study.folder import RunFolder, read_boxes, read_probabilities, write_json
 from hilum.study.heatmap_files import StoredMaps, read_maps
 from hilum.study.opening import Films
+from hilum.study.seen import header_of, seen_before
 
 
 def score(folder: RunFolder, recipe: Recipe, films: Films, progress: Progress = silent) -> list[Score]:
@@ -121,15 +120,7 @@ def _map_scores(
 
 def _size(folder: RunFolder) -> list[Score]:
     """The number of parameters as the weights file states it; nothing where it does not."""
-    from safetensors import SafetensorError, safe_open  # the one need of it here, and it brings no torch
-
-    if not folder.weights.is_file():
-        return []
-    try:
-        with safe_open(folder.weights, "numpy") as stream:
-            header = json.loads((stream.metadata() or {}).get("hilum", "{}"))
-    except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{folder.weights}: not a whole safetensors file: {error}") from error
+    header = header_of(folder.weights)
     if "parameters" not in header:
         return []
     nothing = dict.fromkeys((field.name for field in dataclasses.fields(Protocol)), NOT_APPLICABLE)
@@ -164,7 +155,7 @@ def _resampler(geometry: Geometry) -> str:
 def protocol_of(recipe: Recipe, films: Films, scored: Cohort) -> Protocol:
     """How the scores of a run come about, as far as the run knows; the rest is filled in while scoring."""
     source = scored.source
-    start = {"imagenet": "ImageNet, then ", "none": ""}.get(recipe.model.weights)
+    before, contaminated = seen_before(recipe.model.weights, source)
     trained = f"{source} train and validation films of this split"
     return Protocol(
         films=f"{source}, test films",
@@ -176,8 +167,6 @@ def protocol_of(recipe: Recipe, films: Films, scored: Cohort) -> Protocol:
         denominator="entries of the box list on test films",
         threshold_chosen=recipe.localize.threshold_chosen,
         resampler=_resampler(recipe.data.geometry),
-        weights_data=f"unknown ({recipe.model.weights}), then {trained}"
-        if start is None
-        else start + trained,
-        contaminated="no" if start is not None else f"possibly: what {recipe.model.weights} saw is not known",
+        weights_data=f"{before}, then {trained}" if before else trained,
+        contaminated=contaminated,
     )

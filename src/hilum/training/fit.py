@@ -135,7 +135,7 @@ def fit(
             strategy=_strategy(devices, unfreezing),
             use_distributed_sampler=False,
             gradient_clip_val=clip_norm,
-            precision="bf16-mixed" if _bf16(precision) else "32-true",
+            precision="bf16-mixed" if computes_in_bf16(precision) else "32-true",
             deterministic="warn",
             reload_dataloaders_every_n_epochs=1,
             accumulate_grad_batches=accumulate,
@@ -214,7 +214,8 @@ def _strategy(devices: int, unfreezing: str) -> str:
     return "ddp" if unfreezing == "at_once" else "ddp_find_unused_parameters_true"
 
 
-def _bf16(precision: str) -> bool:
+def computes_in_bf16(precision: str) -> bool:
+    """Whether a precision means bf16 on this machine."""
     if precision == "auto":
         if torch.cuda.is_available():
             return torch.cuda.is_bf16_supported()

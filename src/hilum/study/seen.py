@@ -1,0 +1,56 @@
+"""Which films the weights of a run have seen, from the headers of weights files; loads no torch."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hilum.errors import WeightsError
+
+SAME_FILMS = {"ChestX-ray14", "RSNA Pneumonia stage 2", "SIIM-ACR Pneumothorax"}
+"""The challenges drew from ChestX-ray14: who has seen one may have seen films of the others."""
+
+
+def header_of(path: Path) -> dict[str, Any]:
+    """The header of a weights file; empty where there is no file, or none that hilum wrote.
+
+    Raises:
+        WeightsError: The file is broken.
+    """
+    from safetensors import SafetensorError, safe_open  # the one need of it here, and it brings no torch
+
+    if not path.is_file():
+        return {}
+    try:
+        with safe_open(path, "numpy") as stream:
+            header = json.loads((stream.metadata() or {}).get("hilum", "{}"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"{path}: not a whole safetensors file: {error}") from error
+    return header
+
+
+def seen_before(start: str, source: str) -> tuple[str, str]:
+    """What weights had seen before training began, and whether that may hold scored films.
+
+    Args:
+        start: What the recipe starts from: "imagenet", "none" or a file.
+        source: Which set of films is scored.
+
+    Returns:
+        Words for `Protocol.weights_data`, empty for nothing, and for `Protocol.contaminated`.
+
+    Raises:
+        WeightsError: The file is broken.
+
+    Example:
+        >>> seen_before("imagenet", "ChestX-ray14")
+        ('ImageNet', 'no')
+    """
+    if start in ("imagenet", "none"):
+        return {"imagenet": "ImageNet", "none": ""}[start], "no"
+    films = header_of(Path(start)).get("origin", {}).get("films")
+    if not films:
+        return f"unknown ({start})", f"possibly: what {start} saw is not known"
+    kin = SAME_FILMS if source in SAME_FILMS else {source}
+    shared = [name for name in films if name in kin]
+    said = f"possibly: {start} may have seen any film of {', '.join(shared)}" if shared else "no"
+    return ", ".join(films), said
