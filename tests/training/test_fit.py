@@ -1,5 +1,6 @@
 """Training on a few squares: it learns, keeps the best epoch, stops in time, and survives kills."""
 
+import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -218,3 +219,39 @@ def test_processes_share_a_batch_without_rest() -> None:
     for one, first, second in zip(whole, *shares, strict=False):
         joined = torch.stack([first[0][:2], second[0][:2]], dim=1).flatten(0, 1)
         assert torch.equal(joined, one[0])
+
+
+SHARED = """
+import sys
+from pathlib import Path
+import torch
+sys.path.insert(0, sys.argv[1])
+from test_fit import _films, _model, SETTINGS
+from hilum.training import fit
+if __name__ == "__main__":
+    folder, devices = Path(sys.argv[2]), int(sys.argv[3])
+    torch.set_num_threads(1)
+    model = _model()
+    same = {"devices": devices, "frozen_blocks": 1, "optimiser": "sgd", "epochs": 2}
+    history = fit(model, _films(48, 0), _films(24, 1), folder, **{**SETTINGS, **same})
+    torch.save(model.state_dict(), folder / "end.pt")
+    print(len(history))
+"""
+
+
+def test_two_processes_make_the_steps_of_one(tmp_path: Path) -> None:
+    """With batch norm frozen, the mean gradient over both halves of a batch is the batch's."""
+    script = tmp_path / "shared.py"
+    script.write_text(SHARED)
+    ends = []
+    for devices in (1, 2):
+        folder = tmp_path / str(devices)
+        folder.mkdir()
+        words = [sys.executable, str(script), str(Path(__file__).parent), str(folder), str(devices)]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert done.stdout.split()[-1] == "2"
+        ends.append(torch.load(folder / "end.pt", weights_only=True))
+    assert not torch.equal(ends[0]["head.weight"], _model().head.weight)
+    for name, tensor in ends[0].items():
+        torch.testing.assert_close(ends[1][name], tensor, atol=1e-5, rtol=1e-4, msg=name)
