@@ -26,7 +26,7 @@ from hilum.study.folder import RunFolder, read_json
 from hilum.study.run import run_recipe
 
 HERE = Path(__file__).parent
-FILMS, SIDE = 800, 128
+FILMS, SIDE = 640, 128
 
 SHARED = {
     "data.dataset": "chestxray14",
@@ -82,14 +82,12 @@ ROWS = (
     Row("rsna_classifier", "Classifier, ResNet-18", "gradcam", (("model.backbone", "resnet18"),)),
     Row("standard_resnet50", "ResNet-50, LSE", "cam"),
     Row("multires_resnet50", "MultiRes-ResNet-50, LSE", "cam"),
-    Row("standard_efficientnetb4", "EfficientNet-B4, LSE", "cam"),
-    Row("multires_efficientnetb4", "MultiRes-EfficientNet-B4, LSE", "cam"),
-    Row("pcam", "PCAM, DenseNet-121", "own"),
+    Row("pcam", "PCAM, ResNet-18", "own", (("model.backbone", "resnet18"),)),
     Row("lse_lba", "LSE-LBA, merged ResNet-18", "own", (("model.backbone", "resnet18"),)),
     Row("pylon", "PYLON-like, ResNet-18", "own", (("model.backbone", "resnet18"),)),
     Row("modern", "ConvNeXt-T", "gradcam"),
 )
-REAL = ("chexnet", "sorkhei_space", "wildcat")
+REAL = ("sorkhei_baseline", "sorkhei_space", "wildcat")
 COLUMNS = (("auroc", None), ("hit_rate", None), ("t_iou", 0.1), ("t_iou", 0.3))
 WORDS = ("mean AUROC", "hit rate", "T(IoU) 0.1", "T(IoU) 0.3")
 
