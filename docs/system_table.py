@@ -101,7 +101,6 @@ def trained(row: Row, data: Path, runs: Path) -> tuple[RunFolder, float]:
         **dict(row.changes),
     }
     resolved = alone(load(row.recipe, changes))
-    resolved = resolved.model_copy(update={"published": (), "claims": ()})
     folder, clock = RunFolder(runs / row.recipe), runs / row.recipe / "minutes.json"
     if not clock.is_file():
         begin = time.monotonic()
