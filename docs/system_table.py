@@ -9,6 +9,7 @@ for all rows; head, loss, neck and maps are each recipe's own.
 
 import argparse
 import json
+import os
 import sys
 import time
 from dataclasses import dataclass
@@ -80,8 +81,8 @@ ROWS = (
     Row("r38lm", "R38LM, ResNet-38-large with metadata", "gradcam"),
     Row("wang2017", "Wang et al. 2017, ResNet-18, transition, LSE", "cam", (SMALL, BALANCED)),
     Row("sorkhei_baseline", "ResNet-34, transition, maximum", "cam", (BALANCED,)),
-    Row("sorkhei_space", "ResNet-34, space attention", "own", (BALANCED,)),
-    Row("sorkhei_gates", "ResNet-34, attention gates", "own", (BALANCED,)),
+    Row("sorkhei_space", "ResNet-18, space attention", "own", (SMALL, BALANCED)),
+    Row("sorkhei_gates", "ResNet-18, attention gates", "own", (SMALL, BALANCED)),
     Row("wildcat", "WILDCAT, ResNet-18", "own", (SMALL,)),
     Row("rsna_classifier", "Classifier, ResNet-18", "gradcam", (SMALL,)),
     Row("standard_resnet50", "Standard ResNet-18, LSE", "cam", (SMALL, BALANCED)),
@@ -91,7 +92,7 @@ ROWS = (
     Row("pylon", "PYLON-like, ResNet-18", "own", (SMALL,)),
     Row("modern", "ConvNeXt-T", "gradcam"),
 )
-REAL = ("sorkhei_baseline", "sorkhei_space", "wildcat")
+REAL = ("rsna_classifier", "sorkhei_space", "wildcat")
 COLUMNS = (("auroc", None), ("hit_rate", None), ("t_iou", 0.1), ("t_iou", 0.3))
 WORDS = ("mean AUROC", "hit rate", "T(IoU) 0.1", "T(IoU) 0.3")
 
@@ -199,5 +200,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(2)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
     main()
