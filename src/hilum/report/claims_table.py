@@ -31,7 +31,7 @@ WORDS = (
 
 def section_from(claims: Sequence[JudgedClaim]) -> Html:
     """A line for each claim."""
-    return joined(tag("p", WORDS, class_="note"), _table("Claims of the paper", claims))
+    return joined(tag("p", WORDS, class_="note"), _table("Each claim, judged", claims))
 
 
 def sections_of(claims: Mapping[str, Sequence[JudgedClaim]]) -> Html:

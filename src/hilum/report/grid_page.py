@@ -108,7 +108,9 @@ def grid_page(record: GridRecord) -> str:
     if chart is not None:
         sections.append(("losses", "Losses", chart_from(chart)))
     failed = [cell for cell in record.cells if cell.error]
-    warnings = [f"{len(failed)} of {len(record.cells)} cells failed; the table says why."] if failed else []
+    warnings = (
+        [f"{len(failed)} of {len(record.cells)} cells failed; why stands below the table."] if failed else []
+    )
     return document(f"{record.title}: grid", f"{len(record.cells)} runs.", warnings, sections)
 
 
@@ -155,7 +157,7 @@ def _cells(record: GridRecord) -> Html:
     for cell in record.cells:
         name = joined("✓ ", cell.name) if cell.name == record.chosen else cell.name
         if cell.error:
-            rows.append((name, tag("span", cell.error, class_="warning"), *("",) * len(SUMMARY)))
+            rows.append((name, "failed", *("",) * len(SUMMARY)))
             continue
         found = [_score(cell, metric, at) for _, metric, at in SUMMARY]
         numbers = [joined(value_of(s), " ", interval_of(s)) if s else number_of(math.nan) for s in found]
@@ -166,7 +168,9 @@ def _cells(record: GridRecord) -> Html:
         "test films, each cell under its own headline."
     )
     header = ("cell", words, *(label for label, _, _ in SUMMARY))
-    return joined(tag("p", note), table("Every cell of the grid", header, rows, "grid"))
+    why = [tag("li", f"{cell.name}: {cell.error}") for cell in record.cells if cell.error]
+    parts = [tag("p", note), table("Every cell of the grid", header, rows, "grid")]
+    return joined(*parts, *([tag("ul", *why)] if why else []))
 
 
 def _pooled(rows: Sequence[PooledRow]) -> Html:
