@@ -9,6 +9,7 @@ for all rows; head, loss, neck and maps are each recipe's own.
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
@@ -151,6 +152,8 @@ def _page(name: str) -> str:
 
 
 def _cell(score: Score) -> str:
+    if math.isnan(score.low):
+        return f"{score.value:.2f} (too few for an interval) / {score.floor:.2f}"
     mark = "" if score.low > score.floor else " †"
     return f"{score.value:.2f} ({score.low:.2f} to {score.high:.2f}) / {score.floor:.2f}{mark}"
 
