@@ -126,7 +126,7 @@ def bare(work: Work, training: FilmSet, validation: FilmSet) -> list[float]:
 
 
 def _loss(model: Classifier, batch: Batch) -> Tensor:
-    films, affine, labels, metadata = (part.to(DEVICE) for part in batch)
+    films, affine, labels, metadata, _ = (part.to(DEVICE) for part in batch)
     return BCE(model(network_input(films, affine, model.input_hw), metadata), labels)
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar, get_args
 Entry = TypeVar("Entry")
 Made = TypeVar("Made")
 
-_WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_WORD = re.compile(r"[A-Za-z_][\w+]*", re.ASCII)
 _CALL = re.compile(r"\s*([A-Za-z_][\w+-]*)\s*(?:\(([^()]*)\))?\s*")
 
 

@@ -6,11 +6,18 @@ import math
 import pytest
 import torch
 
+from hilum.models import build
 from hilum.models.classifier import AveragePooling
 from hilum.training.fit import OPTIMISERS
 from hilum.training.losses import LOSSES
-from hilum.training.module import STEPS
 from hilum.training.schedule import SCHEDULES, UNFREEZING, schedule_from, unfreezing_from
+from hilum.training.steps import STEPS, Seen, step_from
+
+FINDINGS = ("Effusion", "Mass", "Pneumonia")
+MODEL_OF = {
+    "classify": {"name": "average_pooling", "backbone": "resnet10t", "input_hw": (64, 64)},
+}
+"""A small model for each step."""
 
 HISTORIES = ([], [0.5], [0.5, 0.6, 0.6, 0.6, 0.6], [0.5, math.nan, 0.4, 0.3, 0.2])
 
@@ -70,20 +77,31 @@ def test_a_schedule_scales_and_forgets(name: str, history: list[float]) -> None:
 
 @pytest.mark.parametrize("name", UNFREEZING)
 def test_unfreezing_opens_from_the_head_and_never_closes(name: str) -> None:
-    opened, factors = zip(*(unfreezing_from(name)(5, epoch) for epoch in range(12)), strict=True)
+    opened, factors, since = zip(*(unfreezing_from(name)(5, epoch) for epoch in range(12)), strict=True)
     assert opened[0] >= 1
     assert list(opened) == sorted(opened)
     assert opened[-1] >= 5
     assert all(0 < factor <= 1 for factor in factors)
+    assert all(0 <= first <= epoch for epoch, first in enumerate(since))
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_a_step_names_the_loss_that_is_minimised(
-    step: str, network: AveragePooling, images: torch.Tensor
-) -> None:
+@pytest.mark.parametrize("name", STEPS)
+def test_a_step_has_a_loss_to_minimise_one_to_judge_by_and_logits(name: str) -> None:
+    """Of the models that it is for, as far as one is listed here."""
+    torch.manual_seed(0)
+    model = build(**MODEL_OF[name], map_stride=32, findings=FINDINGS, metadata=False).train()
     labels = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
-    losses = STEPS[step](network.train(), images, labels, torch.full((2, 3), 0.5), LOSSES["bce"])
-    assert "loss" in losses
-    assert all(value.ndim == 0 for value in losses.values())
-    losses["loss"].backward()
-    assert all(parameter.grad is not None for parameter in network.parameters())
+    boxes = torch.tensor([[0.0, 0.0, 8.0, 8.0, 40.0, 40.0]])
+    seen = Seen(torch.randn(2, 3, *model.input_hw), labels, torch.full((2, 3), 0.5), boxes)
+    stepped = step_from(name, model)(model, seen, LOSSES["bce"])
+    assert all(loss.ndim == 0 and loss.isfinite() for loss in (stepped.minimised, stepped.judged))
+    assert all(loss.ndim == 0 and loss.isfinite() for loss in stepped.parts.values())
+    assert stepped.logits.shape == (2, 3)
+    stepped.minimised.backward()
+    assert any(weight.grad is not None and weight.grad.any() for weight in model.parameters())
+
+
+@pytest.mark.parametrize("name", sorted(set(STEPS) - {"classify"}))
+def test_a_step_refuses_models_of_another_kind(name: str, network: AveragePooling) -> None:
+    with pytest.raises(TypeError, match=f"training step {name} is for"):
+        step_from(name, network)

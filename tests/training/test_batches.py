@@ -43,7 +43,7 @@ def test_an_epoch_can_be_drawn_again_and_differs_from_the_next() -> None:
 
 
 def test_scoring_takes_films_in_order_and_whole() -> None:
-    films, affine, _, _ = next(in_order(_films(3), 2))
+    films, affine, *_ = next(in_order(_films(3), 2))
     assert films[:, 0, 0].tolist() == [0, 1]
     assert torch.equal(affine[0], torch.eye(2, 3))
 

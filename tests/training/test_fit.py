@@ -18,6 +18,9 @@ from hilum.training import FilmSet, fit
 from hilum.training.batches import Epoch
 
 SETTINGS = {
+    "step": "classify",
+    "learns": (),
+    "part_rates": {},
     "epochs": 4,
     "batch_size": 8,
     "optimiser": "adam",

@@ -10,8 +10,10 @@ from torch import nn
 from hilum.errors import TrainingError
 from hilum.models.classifier import AveragePooling, Body
 from hilum.training import schedule
+from hilum.training.batches import Batch
 from hilum.training.losses import LOSSES
-from hilum.training.module import Training, classify
+from hilum.training.module import Training
+from hilum.training.steps import Seen, classify
 
 
 def _module(monitor: str = "val_auroc", frozen: int = 1) -> Training:
@@ -20,28 +22,31 @@ def _module(monitor: str = "val_auroc", frozen: int = 1) -> Training:
     body = nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 2, stride=2), norm), nn.Sequential(nn.ReLU()))
     return Training(
         AveragePooling(Body(body, 4, ("Effusion", "Mass"), (8, 8))),
-        step="classify",
+        step=classify,
         loss=LOSSES["bce"],
-        optimiser=lambda parameters: torch.optim.SGD(parameters, lr=0.1),
+        optimiser=torch.optim.SGD,
+        learning_rate=0.1,
+        part_rates={},
         scale=schedule.constant,
         monitor=monitor,
         frozen_blocks=frozen,
+        learns=(),
         unfreezing=schedule.at_once,
         seed=0,
         n_steps=4,
     )
 
 
-def _batch(n: int, level: float = 1.0) -> tuple[torch.Tensor, ...]:
+def _batch(n: int, level: float = 1.0) -> Batch:
     films = torch.full((n, 8, 8), 128, dtype=torch.uint8)
     affine = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]).expand(n, 2, 3)
     labels = torch.tensor([[level, 0.0], [0.0, level]]).repeat(n // 2, 1)
-    return films, affine, labels, torch.zeros(n, 3)
+    return Batch(films, affine, labels, torch.zeros(n, 3), torch.zeros(0, 6))
 
 
 def _epoch(module: Training, train_loss: float) -> None:
-    module._rate_scale, module._rates = 0.5, [0.1]
-    module._train_losses.append(torch.tensor(train_loss))
+    module._rate_now = 0.05
+    module._train_losses["loss"] = [torch.tensor(train_loss)]
     with torch.no_grad():
         module.validation_step(_batch(4))
     module.on_validation_epoch_end()
@@ -56,7 +61,7 @@ def test_frozen_blocks_neither_learn_nor_count() -> None:
     module.model.train()
     module.on_train_epoch_start()
     before = stem[1].running_mean.clone()
-    module._losses(_batch(4))["loss"].backward()
+    module.stepped(_batch(4)).minimised.backward()
     assert torch.equal(stem[1].running_mean, before)
     assert all(p.grad is None for p in stem.parameters())
     assert module.model.head.weight.grad is not None
@@ -65,7 +70,8 @@ def test_frozen_blocks_neither_learn_nor_count() -> None:
 def test_the_step_is_the_loss_of_the_logits() -> None:
     module = _module()
     images, labels = torch.randn(4, 3, 8, 8), torch.ones(4, 2)
-    loss = classify(module.model, images, labels, torch.zeros(4, 3), LOSSES["bce"])["loss"]
+    seen = Seen(images, labels, torch.zeros(4, 3), torch.zeros(0, 6))
+    loss = classify(module.model, seen, LOSSES["bce"]).minimised
     expected = nn.functional.binary_cross_entropy_with_logits(module.model(images), labels)
     torch.testing.assert_close(loss, expected)
 

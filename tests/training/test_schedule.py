@@ -81,6 +81,6 @@ def test_a_schedule_that_cannot_be_is_refused(text: str) -> None:
 
 def test_gradual_unfreezing_as_the_capsule_paper_does_it() -> None:
     opened = [gradual(6, epoch, 4.0, 0.2) for epoch in range(8)]
-    assert opened == [(1, 1.0)] * 4 + [(2, 0.2), (3, 0.2), (4, 0.2), (5, 0.2)]
+    assert opened == [(1, 1.0, 0)] * 4 + [(2, 0.2, 0), (3, 0.2, 0), (4, 0.2, 0), (5, 0.2, 0)]
     with pytest.raises(ValueError, match="whole number"):
         unfreezing_from("gradual(0)")

@@ -1,6 +1,7 @@
 """What every model offers: findings, input size, blocks, logits; and what closed-form heatmaps need."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -30,6 +31,14 @@ class Classifier(nn.Module, ABC):
     @abstractmethod
     def blocks(self) -> list[nn.Module]:
         """Parts that are frozen and unfrozen together, from the one nearest the logits to the stem."""
+
+    @property
+    def parts(self) -> Mapping[str, nn.Module]:
+        """Parts that may learn at rates of their own, or alone, by name; together they are the model.
+
+        Empty for a model that is trained as one.
+        """
+        return {}
 
     @abstractmethod
     def start_at(self, prevalence: Float[Tensor, " f"]) -> None:
@@ -79,6 +88,31 @@ class OwnMaps(ABC):
         """A raw map of every finding, over the whole input."""
 
 
+class Composite(ABC):
+    """A model of several networks, of which one has the feature map that explains."""
+
+    @property
+    @abstractmethod
+    def explained(self) -> Classifier:
+        """The network whose last feature map and logits class maps are made of."""
+
+
+class Branch(Classifier):
+    """A classifier that can be one of several in a model.
+
+    Attributes:
+        n_pooled: Numbers that it pools a film to.
+    """
+
+    n_pooled: int
+
+    @abstractmethod
+    def read(
+        self, images: Float[Tensor, "n 3 h w"]
+    ) -> tuple[Float[Tensor, "n d u v"], Float[Tensor, "n p"], Float[Tensor, "n f"]]:
+        """Last feature map, pooled features and logits."""
+
+
 @dataclass(frozen=True)
 class Body:
     """What a head is put on.
@@ -108,11 +142,12 @@ class Body:
         return self
 
 
-class PoolingClassifier(LastMapClassifier):
+class PoolingClassifier(LastMapClassifier, Branch):
     """Backbone, each channel of the last map pooled to a number, metadata if any, one linear layer."""
 
     def __init__(self, body: Body) -> None:
         super().__init__(body.findings, body.input_hw)
+        self.n_pooled = body.n_channels
         self.backbone = body.backbone
         self.n_metadata = body.n_metadata
         self.head = nn.Linear(body.n_channels + body.n_metadata, len(body.findings))
@@ -150,6 +185,14 @@ class PoolingClassifier(LastMapClassifier):
                 raise ValueError("this model was made with view, age and sex; pass metadata")
             pooled = torch.cat([pooled, metadata.to(pooled)], dim=1)
         return self.head(pooled)
+
+    def read(
+        self, images: Float[Tensor, "n 3 h w"]
+    ) -> tuple[Float[Tensor, "n d u v"], Float[Tensor, "n d"], Float[Tensor, "n f"]]:
+        """Last feature map, pooled features and logits; a branch takes no metadata."""
+        activations = self.activations(images)
+        pooled = self.pooled(activations)
+        return activations, pooled, self.head(pooled)
 
 
 class AveragePooling(PoolingClassifier):

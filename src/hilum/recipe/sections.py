@@ -1,5 +1,6 @@
 """Sections of a recipe; a key that none of them has is refused."""
 
+import difflib
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -25,6 +26,7 @@ from hilum.report.ledger import Published, numbers
 Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
+Rate = Annotated[float, Field(gt=0)]
 
 
 def _rising(pair: tuple[float, float]) -> tuple[float, float]:
@@ -111,16 +113,22 @@ class ModelSettings(Section):
     neck: str = "none"
     map_stride: Literal[16, 32] = 32
     metadata: bool = False
+    branch: str = ""
+    local_branch: str = ""
+    local_backbone: str = ""
     weights: str = "imagenet"
 
 
 class TrainingSettings(Section):
     """How it learns."""
 
+    step: str = "classify"
+    learns: tuple[str, ...] = ()
     epochs: Positive
     batch_size: Annotated[int, Field(ge=2)]
     optimiser: str = "adam"
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Rate
+    part_rates: dict[str, Rate] = {}
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     betas: tuple[Share, Share] = (0.9, 0.999)
     accumulate: Positive = 1
@@ -145,6 +153,10 @@ class TrainingSettings(Section):
     def augmentation(self) -> Augmentation:
         """The geometry of training films."""
         return Augmentation(self.flip, self.rotate_degrees, self.crop_area, self.crop_aspect)
+
+
+Then = dict[str, Any]
+"""Keys of `TrainingSettings` that another stage of training changes."""
 
 
 class ExplainSettings(Section):
@@ -294,6 +306,7 @@ class Recipe(Section):
     data: DataSettings
     model: ModelSettings
     training: TrainingSettings
+    then: tuple[Then, ...] = ()
     explain: ExplainSettings = ExplainSettings()
     localize: LocalizeSettings = LocalizeSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
@@ -310,6 +323,28 @@ class Recipe(Section):
                 if not isinstance(values, list) or not values:
                     raise ValueError(f"{key} of a grid is a list of values")
         return grids
+
+    @property
+    def stages(self) -> list[TrainingSettings]:
+        """How the model is trained, stage by stage; each is `[training]` with its own keys laid over it."""
+        base = self.training.model_dump()
+        return [self.training, *(TrainingSettings(**{**base, **keys}) for keys in self.then)]
+
+    @model_validator(mode="after")
+    def _stages(self) -> "Recipe":
+        for number, keys in enumerate(self.then, start=1):
+            unknown = set(keys) - set(TrainingSettings.model_fields)
+            if unknown:
+                near = difflib.get_close_matches(min(unknown), TrainingSettings.model_fields, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise ValueError(f"[[then]] {number}: unknown key {min(unknown)!r}{hint}")
+            try:
+                TrainingSettings(**{**self.training.model_dump(), **keys})
+            except ValidationError as error:
+                first = error.errors()[0]
+                key = ".".join(map(str, first["loc"]))
+                raise ValueError(f"[[then]] {number}: {key}: {first['msg']}") from error
+        return self
 
     @model_validator(mode="after")
     def _made_here(self) -> "Recipe":

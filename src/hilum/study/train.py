@@ -1,13 +1,18 @@
 """The training stage: films and labels -> `weights.safetensors` and `history.jsonl`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Int
 
 from hilum import models
+from hilum.boxes import BoxTable, moved
 from hilum.data import Cohort
+from hilum.data.geometry import Geometry, inverted, store_to_frame
 from hilum.data.metadata import N_METADATA, fit_scaling, metadata_from
 from hilum.data.store import Progress, silent
 from hilum.errors import RecipeError
@@ -21,6 +26,13 @@ from hilum.training import FilmSet, fit
 from hilum.training.fit import OPTIMISERS
 from hilum.training.losses import loss_from
 from hilum.training.schedule import schedule_from, unfreezing_from
+from hilum.training.steps import step_from
+
+Entry = dict[str, Any]
+"""One epoch's record."""
+
+GEOMETRY_KEYS = {"flip", "rotate_degrees", "crop_area", "crop_aspect"}
+"""Keys of `[training]` that together are an `Augmentation`."""
 
 
 def check(recipe: Recipe) -> None:
@@ -30,13 +42,17 @@ def check(recipe: Recipe) -> None:
         RecipeError: A name that does not exist.
     """
     try:
-        pick(OPTIMISERS, recipe.training.optimiser, "optimiser")
-        schedule_from(recipe.training.schedule)
-        unfreezing_from(recipe.training.unfreezing)
-        loss_from(recipe.training.loss)
         settings = recipe.model.model_dump(exclude={"weights"})
         input_hw = recipe.data.geometry.input_hw
         model = models.build(**settings, findings=("Effusion",), input_hw=input_hw).eval()
+        for stage in recipe.stages:
+            pick(OPTIMISERS, stage.optimiser, "optimiser")
+            schedule_from(stage.schedule)
+            unfreezing_from(stage.unfreezing)
+            loss_from(stage.loss)
+            step_from(stage.step, model)
+            for part in (*stage.learns, *stage.part_rates):
+                pick(model.parts, part, f"part of {recipe.model.name}")
         logits_and_heatmaps(  # no film, so that a method which this model cannot have says so now
             model,
             torch.zeros(0, 3, *input_hw),
@@ -53,52 +69,75 @@ def train(
     """Trains, or continues, or does nothing where the weights are there already."""
     if folder.weights.exists():
         return
-    settings, cohort = recipe.training, films.cohort
+    cohort = films.cohort
     scaling = fit_scaling(cohort.rows(cohort.side("train")))
     metadata, geometry = metadata_from(cohort, scaling), recipe.data.geometry
-    torch.manual_seed(settings.seed)
+    torch.manual_seed(recipe.training.seed)
     model = models.build(
         **recipe.model.model_dump(exclude={"weights"}),
         findings=cohort.findings,
         input_hw=geometry.input_hw,
         start=recipe.model.weights,
     )
-
-    if settings.start_at_prevalence:
+    if recipe.training.start_at_prevalence:
         model.start_at(_prevalence(cohort))
 
     def side(name: str) -> FilmSet:
         rows = cohort.side(name)
-        return FilmSet(pixels.store, pixels.rows[rows], cohort.labels[rows], metadata[rows], geometry)
+        boxes = _in_store(cohort, pixels, geometry, rows)
+        return FilmSet(pixels.store, pixels.rows[rows], cohort.labels[rows], metadata[rows], geometry, boxes)
 
-    fit(
-        model,
-        side("train"),
-        side("val"),
-        folder.checkpoints,
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        optimiser=settings.optimiser,
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        betas=settings.betas,
-        accumulate=settings.accumulate,
-        schedule=settings.schedule,
-        warmup=settings.warmup,
-        clip_norm=settings.clip_norm,
-        stop_patience=settings.stop_patience,
-        monitor=settings.monitor,
-        loss=settings.loss,
-        frozen_blocks=settings.frozen_blocks,
-        unfreezing=settings.unfreezing,
-        augmentation=settings.augmentation,
-        seed=settings.seed,
-        precision=settings.precision,
-        devices=settings.devices,
-        progress=progress,
-        told=Logs(folder),
-    )
+    stages, logs = recipe.stages, Logs(folder)
+    history: list[Entry] = []
+    for number, settings in enumerate(stages):
+        in_stage = partial(_in_stage, number, len(stages), len(history))
+        own = folder.checkpoints / f"stage-{number + 1}" if len(stages) > 1 else folder.checkpoints
+        records = fit(
+            model,
+            side("train"),
+            side("val"),
+            own,
+            **settings.model_dump(exclude=GEOMETRY_KEYS | {"start_at_prevalence"}),
+            augmentation=settings.augmentation,
+            progress=partial(_told_in_all, progress, number, len(stages)),
+            told=partial(_told_after, logs, history, in_stage),
+        )
+        history = [*history, *in_stage(records)]
     models.save(folder.weights, model, recipe.model.model_dump(exclude={"weights"}), geometry, scaling)
+
+
+def _in_stage(number: int, n_stages: int, n_before: int, records: Sequence[Entry]) -> list[Entry]:
+    """Records of one stage as they stand in the history of all; of a lone stage they stay as they are."""
+    if n_stages == 1:
+        return list(records)
+    name = f"stage {number + 1}"
+    return [{**record, "epoch": float(record["epoch"]) + n_before, "stage": name} for record in records]
+
+
+def _told_after(
+    logs: Callable[[Sequence[Entry]], None],
+    before: Sequence[Entry],
+    in_stage: Callable[[Sequence[Entry]], list[Entry]],
+    records: Sequence[Entry],
+) -> None:
+    logs([*before, *in_stage(records)])
+
+
+def _told_in_all(progress: Progress, number: int, n_stages: int, done: int, n: int) -> None:
+    progress(number * n + done, n_stages * n)
+
+
+def _in_store(cohort: Cohort, pixels: Pixels, geometry: Geometry, rows: Int[np.ndarray, " n"]) -> BoxTable:
+    """Reference boxes of some films, counted as these are, in pixels of the stored film."""
+    boxes = cohort.reference
+    place = np.full(len(cohort), -1)
+    place[rows] = np.arange(len(rows))
+    inside = place[boxes.image] >= 0
+    image = boxes.image[inside]
+    film_hw = pixels.store.film_hw[pixels.rows[image]]
+    affine = inverted(store_to_frame(geometry, film_hw, cohort.frame_hw))
+    xyxy = moved(boxes.xyxy[inside], affine)
+    return BoxTable(place[image], boxes.finding[inside], xyxy, boxes.score[inside])
 
 
 class Logs:
@@ -107,7 +146,7 @@ class Logs:
     def __init__(self, folder: RunFolder) -> None:
         self._folder, self._n_written = folder, 0
 
-    def __call__(self, history: Sequence[dict[str, float]]) -> None:
+    def __call__(self, history: Sequence[Entry]) -> None:
         """Writes what is new; a continued run writes all its epochs anew, in a file of its own."""
         from torch.utils.tensorboard import SummaryWriter
 
@@ -115,7 +154,7 @@ class Logs:
         with SummaryWriter(self._folder.tensorboard, purge_step=self._n_written) as writer:
             for epoch in range(self._n_written, len(history)):
                 for name, value in history[epoch].items():
-                    if name != "epoch":
+                    if name not in ("epoch", "stage"):
                         writer.add_scalar(name, value, epoch)
         self._n_written = len(history)
 

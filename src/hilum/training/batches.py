@@ -2,18 +2,35 @@
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int
+from jaxtyping import Float32, Float64, Int, UInt8
 from torch import Tensor
 
-from hilum.data.geometry import Augmentation, Geometry, augmented, input_to_store
+from hilum.boxes import BoxTable, area, clip, moved, no_boxes
+from hilum.data.geometry import Augmentation, Geometry, augmented, input_to_store, inverted
 from hilum.data.store import PixelStore
 
-Batch = tuple[Tensor, Tensor, Tensor, Tensor]
-"""uint8 films, affines (network input -> stored film), labels, metadata."""
+
+class Batch(NamedTuple):
+    """Some films of an epoch.
+
+    Attributes:
+        films: As stored.
+        affine: From network input to stored film.
+        labels: Of every finding.
+        metadata: View, age and sex.
+        boxes: Rows of film in the batch, finding, x0, y0, x1, y1 in px of the network input.
+    """
+
+    films: UInt8[Tensor, "n s s"]
+    affine: Float32[Tensor, "n 2 3"]
+    labels: Float32[Tensor, "n f"]
+    metadata: Float32[Tensor, "n 3"]
+    boxes: Float32[Tensor, "b 6"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +43,7 @@ class FilmSet:
         labels: Of those films.
         metadata: Of those films: view, age, sex.
         geometry: How they become network input when scored.
+        boxes: Reference boxes, in px of the stored film; `image` counts the rows.
     """
 
     store: PixelStore
@@ -33,6 +51,7 @@ class FilmSet:
     labels: Float32[np.ndarray, "n f"]
     metadata: Float32[np.ndarray, "n 3"]
     geometry: Geometry
+    boxes: BoxTable = field(default_factory=no_boxes)
 
     def __post_init__(self) -> None:
         """Refuses a store of another side than the geometry expects."""
@@ -94,9 +113,25 @@ def in_order(films: FilmSet, batch_size: int) -> Iterator[Batch]:
 
 
 def _batch(films: FilmSet, chosen: np.ndarray, affine: np.ndarray) -> Batch:
-    return (
+    return Batch(
         torch.from_numpy(films.store.batch(films.rows[chosen])),
         torch.from_numpy(affine.astype(np.float32)),
         torch.from_numpy(films.labels[chosen]),
         torch.from_numpy(films.metadata[chosen]),
+        torch.from_numpy(_boxes(films, chosen, affine)),
     )
+
+
+def _boxes(
+    films: FilmSet, chosen: Int[np.ndarray, " n"], affine: Float64[np.ndarray, "n 2 3"]
+) -> Float32[np.ndarray, "b 6"]:
+    """Boxes where the affines put them, cut at the edges; what lies outside is left out."""
+    place = np.full(len(films.rows), -1)
+    place[chosen] = np.arange(len(chosen))
+    table = films.boxes
+    inside = place[table.image] >= 0
+    row = place[table.image[inside]]
+    height, width = films.geometry.input_hw
+    xyxy = clip(moved(table.xyxy[inside], inverted(affine)[row]), (height, width))
+    made = np.column_stack([row, table.finding[inside], xyxy]).astype(np.float32)
+    return made[area(xyxy) > 0]

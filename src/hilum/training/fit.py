@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -20,12 +20,14 @@ from hilum.training.batches import Batch, Epoch, FilmSet, in_order
 from hilum.training.losses import loss_from
 from hilum.training.module import Training
 from hilum.training.schedule import best_epoch, schedule_from, should_stop, unfreezing_from
+from hilum.training.steps import step_from
 
 OPTIMISERS = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
     "sgd": partial(torch.optim.SGD, momentum=0.9),
 }
+"""By the name under `[training] optimiser`."""
 
 Told = Callable[[Sequence[dict[str, float]]], None]
 
@@ -40,10 +42,13 @@ def fit(
     validation: FilmSet,
     folder: Path,
     *,
+    step: str,
+    learns: Sequence[str],
     epochs: int,
     batch_size: int,
     optimiser: str,
     learning_rate: float,
+    part_rates: Mapping[str, float],
     weight_decay: float,
     betas: tuple[float, float],
     accumulate: int,
@@ -72,10 +77,13 @@ def fit(
         training: Films to learn from.
         validation: Films that choose the epoch, the learning rate and the end.
         folder: Keeps the checkpoint of the last epoch and the weights of the best one.
+        step: A name of `STEPS`, with its options if it has any.
+        learns: Parts of the model that learn while the others keep weights and statistics; empty for all.
         epochs: At most so many.
         batch_size: Films a step.
         optimiser: A name of `OPTIMISERS`.
         learning_rate: Highest learning rate of the schedule.
+        part_rates: The same of parts of the model that have one of their own.
         weight_decay: Of the optimiser.
         betas: Of Adam and AdamW.
         accumulate: Batches whose gradients are averaged before a step.
@@ -105,17 +113,18 @@ def fit(
     """
     epoch_of = partial(Epoch, training, batch_size, seed, augmentation=augmentation)
     more = {} if optimiser == "sgd" else {"betas": betas}
-    make = partial(
-        pick(OPTIMISERS, optimiser, "optimiser"), lr=learning_rate, weight_decay=weight_decay, **more
-    )
+    make = partial(pick(OPTIMISERS, optimiser, "optimiser"), weight_decay=weight_decay, **more)
     module = Training(
         model.to(memory_format=torch.channels_last),
-        step="classify",
+        step=step_from(step, model),
         loss=loss_from(loss),
         optimiser=make,
+        learning_rate=learning_rate,
+        part_rates=part_rates,
         scale=schedule_from(schedule, warmup),
         monitor=monitor,
         frozen_blocks=frozen_blocks,
+        learns=learns,
         unfreezing=unfreezing_from(unfreezing),
         seed=seed,
         n_steps=epochs * -(-len(epoch_of(epoch=0)) // accumulate),
@@ -132,7 +141,7 @@ def fit(
             max_epochs=epochs,
             accelerator="auto",
             devices=devices,
-            strategy=_strategy(devices, unfreezing),
+            strategy=_strategy(devices, whole_model=unfreezing == "at_once" and step == "classify"),
             use_distributed_sampler=False,
             gradient_clip_val=clip_norm,
             precision="bf16-mixed" if computes_in_bf16(precision) else "32-true",
@@ -208,10 +217,10 @@ class _Show(pl.Callback):
         self._progress(trainer.global_step, pl_module.n_steps)
 
 
-def _strategy(devices: int, unfreezing: str) -> str:
+def _strategy(devices: int, *, whole_model: bool) -> str:
     if devices == 1:
         return "auto"
-    return "ddp" if unfreezing == "at_once" else "ddp_find_unused_parameters_true"
+    return "ddp" if whole_model else "ddp_find_unused_parameters_true"
 
 
 def computes_in_bf16(precision: str) -> bool:

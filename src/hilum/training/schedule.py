@@ -5,6 +5,7 @@ Pure, so that a run continued after a kill takes the very steps an unbroken one 
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
 
 from hilum.lookup import call, whole
 
@@ -85,29 +86,54 @@ def schedule_from(text: str, warmup: float = 0.0) -> Schedule:
     return warmed
 
 
-def gradual(_n_blocks: int, epoch: int, epochs: float = 4.0, factor: float = 1.0) -> tuple[int, float]:
+class Unfrozen(NamedTuple):
+    """What learns in an epoch.
+
+    Attributes:
+        n_blocks: So many blocks, the one nearest the logits first.
+        factor: Of the learning rate.
+        since: The epoch from which the optimiser's state and the schedule count.
+    """
+
+    n_blocks: int
+    factor: float = 1.0
+    since: int = 0
+
+
+def gradual(
+    n_blocks: int,
+    epoch: int,
+    epochs: float = 4.0,
+    factor: float = 1.0,
+    state: Literal["kept", "fresh"] = "kept",
+) -> Unfrozen:
     """Only the block nearest the logits for some epochs; then one more each epoch, at a lower rate.
+
+    With "fresh" the optimiser and the schedule begin anew with every block, as the code of Pun et al. 2021.
 
     Source: Howard and Ruder 2018 (arXiv:1801.06146), section 3.3; with the wait and the cut, Pun et al. 2021.
 
     Example:
-        >>> [gradual(5, epoch, 2.0, 0.2) for epoch in (0, 1, 2, 3)]
-        [(1, 1.0), (1, 1.0), (2, 0.2), (3, 0.2)]
+        >>> [tuple(gradual(3, epoch, 2.0, 0.2, "fresh")) for epoch in (1, 2, 3, 4)]
+        [(1, 1.0, 0), (2, 0.2, 2), (3, 0.2, 3), (3, 0.2, 3)]
     """
     wait = whole(epochs, "epochs of gradual unfreezing")
-    return (1, 1.0) if epoch < wait else (2 + epoch - wait, factor)
+    if epoch < wait:
+        return Unfrozen(1)
+    last = max(wait, wait + n_blocks - 2)
+    return Unfrozen(min(2 + epoch - wait, n_blocks), factor, min(epoch, last) if state == "fresh" else 0)
 
 
-def at_once(n_blocks: int, _epoch: int) -> tuple[int, float]:
+def at_once(n_blocks: int, _epoch: int) -> Unfrozen:
     """All blocks from the first epoch on."""
-    return n_blocks, 1.0
+    return Unfrozen(n_blocks)
 
 
-UNFREEZING: dict[str, Callable[..., tuple[int, float]]] = {"at_once": at_once, "gradual": gradual}
-"""Blocks that learn and factor of the learning rate, from blocks and epoch: `[training] unfreezing`."""
+UNFREEZING: dict[str, Callable[..., Unfrozen]] = {"at_once": at_once, "gradual": gradual}
+"""Which blocks learn, from blocks and epoch, by the name under `[training] unfreezing`, with its numbers."""
 
 
-def unfreezing_from(text: str) -> Callable[[int, int], tuple[int, float]]:
+def unfreezing_from(text: str) -> Callable[[int, int], Unfrozen]:
     """The unfreezing written as text.
 
     Raises:
