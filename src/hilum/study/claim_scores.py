@@ -97,6 +97,11 @@ def scored_run(folder: RunFolder, recipe: Recipe, films: Films) -> ScoredRun:
     return ScoredRun(folder, recipe, films.cohort, cohort, probabilities, boxes)
 
 
+def headline_of(recipe: Recipe) -> System:
+    """The first heatmap method and the first box rule, whose figures head a run's page."""
+    return recipe.explain.methods[0], recipe.localize.rules[0].name
+
+
 def part_of(run: ScoredRun, findings: Sequence[str]) -> Part:
     """The named findings of a run."""
     columns = np.array([run.cohort.findings.index(finding) for finding in findings], np.int64)

@@ -8,28 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from hilum import recipe as recipes
-from hilum.boxes import BoxTable, no_boxes
-from hilum.data.cohort import Cohort
+from hilum.boxes import no_boxes
 from hilum.data.store import silent
 from hilum.errors import HilumError
-from hilum.evaluate import Score, scores_from_json
-from hilum.evaluate.bootstrap import auroc_draws, mean_draws
-from hilum.evaluate.classification import auroc
+from hilum.evaluate import scores_from_json
 from hilum.evaluate.comparison import pooled
-from hilum.evaluate.localization import COLUMNS, best_overlaps, statistics
+from hilum.evaluate.localization import best_overlaps, statistics
 from hilum.evaluate.random_splits import pooled_scores
-from hilum.evaluate.summary import mean_first
 from hilum.files import write_text
-from hilum.findings import in_mean
 from hilum.recipe import Recipe, flat
 from hilum.report import Cell, GridRecord, PooledRow, csv_of, grid_page, grid_tables
+from hilum.study.claim_scores import ScoredRun, Scores, headline_of, part_of, scored_run, scores_of
 from hilum.study.folder import RunFolder, read_boxes, read_json
-from hilum.study.opening import open_films
+from hilum.study.opening import Films, open_films
 from hilum.study.run import Show, run_recipe
-from hilum.study.score import protocol_of, scored_films
+from hilum.study.score import protocol_of
 
 SEED, SPLIT_SEED = "training.seed", "data.split_seed"
 POOLED = (("t_iou", 0.1), ("t_iou", 0.3), ("t_iou", 0.5), ("mean_iou_macro", None))
@@ -66,7 +61,8 @@ def grid(
     for done, (name, cell) in enumerate(cells.items(), start=1):
         made.append(_run(name, cell, resolved, data, out / name, show))
         progress(done, len(cells))
-    rows = [row for group in _groups(cells, made) for row in _pooled(group, cells, out)]
+    opened: dict[str, Films] = {}
+    rows = [row for group in _groups(cells, made) for row in _pooled(group, cells, out, opened)]
     record = GridRecord(resolved.report.title, resolved.training.monitor, made, rows)
     write_text(out / "grid.html", grid_page(record))
     for file, table in grid_tables(record).items():
@@ -85,8 +81,8 @@ def _run(name: str, cell: Recipe, whole: Recipe, data: Path, path: Path, show: S
         return Cell(name, settings, (), (), f"{error.code}: {error}")
     scores = [score for score in scores_from_json(read_json(folder.scores)) if score.stratum is None]
     lines = folder.history.read_text(encoding="utf-8").splitlines()
-    headline = (cell.explain.methods[0], cell.localize.rules[0].name)
-    own = [s for s in scores if s.method in (None, headline[0]) and s.box_rule in (None, headline[1])]
+    method, rule = headline_of(cell)
+    own = [score for score in scores if score.method in (None, method) and score.box_rule in (None, rule)]
     return Cell(name, settings, own, [json.loads(line) for line in lines], "")
 
 
@@ -104,134 +100,117 @@ class _Group:
     Attributes:
         name: What they share.
         over: The key in which they differ.
-        names: Their folders.
+        cells: The runs.
     """
 
     name: str
     over: str
-    names: tuple[str, ...]
+    cells: tuple[Cell, ...]
 
 
-def _groups(cells: Mapping[str, Recipe], made: Sequence[Cell]) -> Iterator[_Group]:
-    failed = {cell.name for cell in made if cell.error}
+def _groups(recipes_of: Mapping[str, Recipe], made: Sequence[Cell]) -> Iterator[_Group]:
     for over in (SEED, SPLIT_SEED):
-        alike: dict[str, list[str]] = {}
-        for name, cell in cells.items():
-            rest = {key: value for key, value in flat(cell.model_dump()).items() if key != over}
-            if name not in failed:
-                alike.setdefault(repr(rest), []).append(name)
-        for names in alike.values():
-            if len(names) > 1:
+        alike: dict[str, list[Cell]] = {}
+        for cell in made:
+            settings = flat(recipes_of[cell.name].model_dump())
+            rest = {key: value for key, value in settings.items() if key != over}
+            if not cell.error:
+                alike.setdefault(repr(rest), []).append(cell)
+        for cells in alike.values():
+            if len(cells) > 1:
                 key = over.rpartition(".")[2]
-                shared = ",".join(p for p in names[0].split(",") if not p.startswith(f"{key}="))
-                yield _Group(shared or "run", over, tuple(names))
+                shared = ",".join(p for p in cells[0].name.split(",") if not p.startswith(f"{key}="))
+                yield _Group(shared or "run", over, tuple(cells))
 
 
-def _pooled(group: _Group, cells: Mapping[str, Recipe], out: Path) -> Iterator[PooledRow]:
-    runs = [_opened(cells[name], RunFolder(out / name)) for name in group.names]
+def _pooled(
+    group: _Group,
+    recipes_of: Mapping[str, Recipe],
+    out: Path,
+    opened: dict[str, Films],
+) -> Iterator[PooledRow]:
+    """Rows of one group; `opened` keeps films for the next, for most cells share theirs."""
+    runs, films = [], []
+    for cell in group.cells:
+        folder, recipe = RunFolder(out / cell.name), recipes_of[cell.name]
+        data = read_json(folder.record)["data"]
+        key = f"{data} {recipe.data!r}"
+        if key not in opened:
+            opened[key] = open_films(Path(data), recipe.data)
+        films.append(opened[key])
+        runs.append(scored_run(folder, recipe, films[-1]))
     if group.over == SEED:
         yield from _over_seeds(group, runs)
     else:
-        yield from _over_splits(group, runs, [RunFolder(out / name) for name in group.names])
+        yield from _over_splits(group, runs, films[0])
 
 
-@dataclass(frozen=True)
-class _Opened:
-    recipe: Recipe
-    whole: Cohort
-    cohort: Cohort
-    probabilities: Float[np.ndarray, "n f"]
-    boxes: BoxTable
-    scores: list[Score]
-
-
-def _opened(recipe: Recipe, folder: RunFolder) -> _Opened:
-    films = open_films(Path(read_json(folder.record)["data"]), recipe.data)
-    cohort, probabilities = scored_films(folder, films)
-    headline = (recipe.explain.methods[0], recipe.localize.rules[0].name)
-    boxes = read_boxes(folder, cohort, films.cohort).get(headline, no_boxes())
-    scores = scores_from_json(read_json(folder.scores))
-    return _Opened(recipe, films.cohort, cohort, probabilities, boxes, scores)
-
-
-def _over_seeds(group: _Group, runs: Sequence[_Opened]) -> Iterator[PooledRow]:
+def _over_seeds(group: _Group, runs: Sequence[ScoredRun]) -> Iterator[PooledRow]:
     """Same test films: patients and seeds are redrawn together."""
-    first, settings = runs[0].cohort, runs[0].recipe.evaluate
+    settings, findings = runs[0].recipe.evaluate, runs[0].cohort.findings
 
     def rng() -> np.random.Generator:
         return np.random.Generator(np.random.Philox(settings.seed))
 
-    values = np.stack([auroc(run.probabilities, first.labels) for run in runs])
-    counted = np.array(in_mean(first.findings)) & np.isfinite(values).all(axis=0)
-    draws = [
-        auroc_draws(run.probabilities, first.labels, first.patient, settings.bootstrap_draws, rng())
-        for run in runs
-    ]
-    names = (None, *first.findings)
-    yield from _rows(
-        group, "auroc", None, names, mean_first(values, counted), mean_first(np.stack(draws), counted), rng()
-    )
-    if not len(first.reference):
-        return
-    present, finding = np.unique(first.reference.finding, return_inverse=True)
-    patient, every = first.patient[first.reference.image], np.ones(len(present), bool)
-    tables = [statistics(*best_overlaps(first.reference, run.boxes)) for run in runs]
-    n_draws = settings.bootstrap_draws
-    drawn = np.stack([mean_draws(table, finding, patient, n_draws, rng()) for table in tables])
-    means = np.stack(
-        [[table[finding == each].mean(axis=0) for each in range(len(present))] for table in tables]
-    )
-    names = (None, *(first.findings[place] for place in present))
-    for metric, at in POOLED:
-        column = COLUMNS.index((metric, at))
-        of_runs, of_draws = mean_first(means[..., column], every), mean_first(drawn[..., column], every)
-        yield from _rows(group, metric, at, names, of_runs, of_draws, rng())
+    def of_runs(metric: str, at: float | None) -> list[Scores]:
+        systems, n_draws = [headline_of(runs[0].recipe)], settings.bootstrap_draws
+        return [scores_of(part_of(run, findings), metric, at, systems, n_draws, rng()) for run in runs]
+
+    ranked = of_runs("auroc", None)
+    yield from _rows(group, "auroc", None, ["", *findings], ranked, rng())
+    if len(runs[0].cohort.reference):
+        for metric, at in POOLED:
+            located = of_runs(metric, at)
+            yield from _rows(group, metric, at, located[0].names, located, rng())
 
 
 def _rows(
     group: _Group,
     metric: str,
     at: float | None,
-    names: Sequence[str | None],
-    values: Float[np.ndarray, "s c"],
-    draws: Float[np.ndarray, "s draws c"],
+    names: Sequence[str],
+    scores: Sequence[Scores],
     rng: np.random.Generator,
 ) -> Iterator[PooledRow]:
+    """A row for each name; without numbers where the runs have no score of it."""
+    known = [names.index(name) for name in scores[0].names]
+    values = np.full((len(scores), len(names)), np.nan)
+    draws = np.full((len(scores), len(scores[0].draws), len(names)), np.nan)
+    values[:, known] = [each.values[0] for each in scores]
+    draws[..., known] = [each.draws[:, 0] for each in scores]
     of_seeds = pooled(values, draws, rng)
     ends = np.clip([of_seeds.low, of_seeds.high], 0.0, 1.0)  # few seeds are stretched beyond
     columns = zip(names, of_seeds.mean, of_seeds.spread, *ends, strict=True)
     for name, *numbers in columns:
         mean, spread, low, high = map(float, numbers)
-        what = group.name, group.over, "same test films", metric, at, name
+        what = group.name, group.over, "same test films", metric, at, name or None
         yield PooledRow(*what, mean, spread, low, high, of_seeds.n_seeds)
 
 
-def _over_splits(group: _Group, runs: Sequence[_Opened], folders: Sequence[RunFolder]) -> Iterator[PooledRow]:
+def _over_splits(group: _Group, runs: Sequence[ScoredRun], films: Films) -> Iterator[PooledRow]:
     """Other test films in each: AUROC as mean and spread; boxes pooled, all and those of test films."""
     by_name: dict[str | None, list[float]] = {}
-    for run in runs:
-        for score in run.scores:
-            if score.metric == "auroc" and score.stratum is None:
+    for cell in group.cells:
+        for score in cell.scores:
+            if score.metric == "auroc":
                 by_name.setdefault(score.finding, []).append(score.value)
     for name, values in by_name.items():
         mean, spread = float(np.mean(values)), float(np.std(values, ddof=1))
         what = group.name, group.over, "own test films", "auroc", None, name
         yield PooledRow(*what, mean, spread, math.nan, math.nan, len(values))
-    if any(run.recipe.explain.pairs != "every_box" for run in runs) or not len(runs[0].whole.reference):
+    cohort, recipe = films.cohort, runs[0].recipe
+    if recipe.explain.pairs != "every_box" or not len(cohort.reference):
         return
-    cohort, recipe = runs[0].whole, runs[0].recipe
-    headline = (recipe.explain.methods[0], recipe.localize.rules[0].name)
-    boxes = [read_boxes(folder, cohort).get(headline, no_boxes()) for folder in folders]
+    method, rule = headline_of(recipe)
+    boxes = (read_boxes(run.folder, cohort).get((method, rule), no_boxes()) for run in runs)
     values = [statistics(*best_overlaps(cohort.reference, each)) for each in boxes]
-    tested = np.stack([run.whole.split == "test" for run in runs])
-    films = open_films(Path(read_json(folders[0].record)["data"]), recipe.data)
     printed, clean = pooled_scores(
         cohort,
         values,
         {"random": np.full_like(values[0], np.nan)},
-        tested,
-        method=recipe.explain.methods[0],
-        box_rule=recipe.localize.rules[0].name,
+        np.stack([run.whole.split == "test" for run in runs]),
+        method=method,
+        box_rule=rule,
         protocol=protocol_of(recipe, films, cohort),
         n_draws=recipe.evaluate.bootstrap_draws,
         rng=np.random.Generator(np.random.Philox(recipe.evaluate.seed)),
