@@ -19,17 +19,7 @@ def _words(recipe: Path, data: Path, out: Path) -> tuple[object, ...]:
 
 
 def test_a_grid_ends_with_its_table(tiny_recipe, phantoms, tmp_path, capsys) -> None:
-    words = (
-        "grid",
-        tiny_recipe,
-        "--data",
-        phantoms,
-        "--out",
-        tmp_path,
-        "--set",
-        "training.epochs=1",
-        "--quiet",
-    )
+    words = _words(tiny_recipe, phantoms, tmp_path)
     assert _run(*words, "--over", "training.seed=0,1") == 0
     told = capsys.readouterr().out
     assert "seed=0" in told
@@ -42,21 +32,11 @@ def test_a_grid_ends_with_its_table(tiny_recipe, phantoms, tmp_path, capsys) -> 
 
 
 def test_mistakes_end_with_2(tiny_recipe, phantoms, tmp_path, capsys) -> None:
-    assert _run("grid", tiny_recipe, "--data", phantoms, "--out", tmp_path, "--over", "seed=1") == 2
+    assert _run(*_words(tiny_recipe, phantoms, tmp_path), "--over", "seed=1") == 2
     assert "write section.key=VALUE" in capsys.readouterr().err
 
 
 def test_a_failed_cell_ends_with_3(tiny_recipe, phantoms, tmp_path, capsys) -> None:
-    words = (
-        "grid",
-        tiny_recipe,
-        "--data",
-        phantoms,
-        "--out",
-        tmp_path,
-        "--set",
-        "training.epochs=1",
-        "--quiet",
-    )
+    words = _words(tiny_recipe, phantoms, tmp_path)
     assert _run(*words, "--over", "training.learning_rate=1e30") == 3
     assert "skipped learning_rate=1e+30: " in capsys.readouterr().err

@@ -20,7 +20,9 @@ from hilum.apps.options import (
     Data,
     Dataset,
     Json,
+    Out,
     Quiet,
+    RecipeName,
     aligned,
     changes_from,
     dataset_named,
@@ -54,21 +56,15 @@ Run = Annotated[Path, Parameter(help="A run folder.")]
 
 @app.command
 def study(
-    recipe: str,
+    recipe: RecipeName,
     *,
     data: Data,
-    out: Annotated[Path, Parameter(env_var="HILUM_OUT", help="The run folder; a run in it is continued.")],
+    out: Out,
     set_: Changes = [],  # noqa: B006 - cyclopts reads it, nothing changes it
     quiet: Quiet = False,
     json_: Json = False,
 ) -> int:
-    """Run a recipe end to end: train, explain, localize, score, report.
-
-    Parameters
-    ----------
-    recipe
-        Name of a shipped recipe (see `hilum recipes`) or a .toml file.
-    """
+    """Run a recipe end to end: train, explain, localize, score, report."""
     from hilum.apps.progress import Shown
     from hilum.study import study as run_study
 

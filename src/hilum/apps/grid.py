@@ -1,18 +1,28 @@
 """`hilum grid`: every cell of a recipe's grid, each an ordinary run."""
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from hilum.apps.options import Changes, Data, Json, Quiet, aligned, changes_from, failed, printed
+from hilum.apps.options import (
+    Changes,
+    Data,
+    Json,
+    Out,
+    Quiet,
+    RecipeName,
+    aligned,
+    changes_from,
+    failed,
+    printed,
+)
 
 
 def grid(
-    recipe: str,
+    recipe: RecipeName,
     *,
     data: Data,
-    out: Annotated[Path, Parameter(env_var="HILUM_OUT", help="Folder for the runs; those in it go on.")],
+    out: Out,
     over: Annotated[
         list[str],
         Parameter(negative="", help="Values of a key, as training.seed=0,1,2; more than the grid has."),
@@ -21,13 +31,7 @@ def grid(
     quiet: Quiet = False,
     json_: Json = False,
 ) -> int:
-    """Run every cell of a recipe's grid, or several seeds, and set the runs side by side.
-
-    Parameters
-    ----------
-    recipe
-        Name of a shipped recipe (see `hilum recipes`) or a .toml file.
-    """
+    """Run every cell of a recipe's grid, or several seeds, and set the runs side by side."""
     from hilum.apps.progress import Shown
     from hilum.recipe import axes_from
     from hilum.report import grid_tables, named

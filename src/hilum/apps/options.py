@@ -24,6 +24,10 @@ Changes = Annotated[
         help="Change a key of the recipe, as training.epochs=2. HILUM_TRAINING_EPOCHS=2 does the same.",
     ),
 ]
+RecipeName = Annotated[str, Parameter(help="Name of a shipped recipe (see `hilum recipes`) or a .toml file.")]
+Out = Annotated[
+    Path, Parameter(env_var="HILUM_OUT", help="Folder of the run or the runs; what is in it is continued.")
+]
 Data = Annotated[Path, Parameter(env_var="HILUM_DATA", help="Folder with the tables and the films.")]
 AUTO = "auto"
 SOME_FAILED = 3
