@@ -10,16 +10,6 @@ from hilum.report.ledger import numbers
 WITHOUT_NUMBERS = {"demo", "lse_lba", "modern", "pcam", "pylon", "small", "sorkhei_frozen"}
 """Recipes of which no paper in the ledger prints a number."""
 
-CELLS = """
-[[published]]
-paper = "Gascoigne-Burns and Katsigiannis 2021"
-table = "II"
-system = "CheXNet"
-setting = "official split; smoothed Eigen-CAM, dynamic(87.5)"
-method = "gradcam"
-box_rule = "dynamic(87.5)+largest"
-"""
-
 
 def test_every_number_is_covered_or_it_is_said_why_not() -> None:
     found = covered(numbers())
@@ -105,9 +95,9 @@ def test_a_recipe_counts_as_the_numbers_were_printed() -> None:
 
 
 def test_coverage_names_the_rows_of_a_run(
-    tiny_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_recipe: Path, cells: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "mine.toml").write_text(tiny_recipe.read_text() + CELLS)
+    (tmp_path / "mine.toml").write_text(tiny_recipe.read_text() + cells)
     monkeypatch.setattr("hilum.recipe.reading.SHIPPED", tmp_path)
     by_recipe = [each for each in covered(numbers()) if each.state == "recipe"]
     assert len(by_recipe) == 63

@@ -10,27 +10,17 @@ from hilum.data.geometry import input_to_frame
 from hilum.errors import RecipeError
 from hilum.recipe import Recipe, load, parse, toml_from
 
-CELLS = """
-[[published]]
-paper = "Gascoigne-Burns and Katsigiannis 2021"
-table = "II"
-system = "CheXNet"
-setting = "official split; smoothed Eigen-CAM, dynamic(87.5)"
-method = "gradcam"
-box_rule = "dynamic(87.5)+largest"
-"""
+
+def _with_cells(tiny_recipe: Path, cells: str, old: str = "", new: str = "") -> Recipe:
+    assert old in cells
+    return parse(tiny_recipe.read_text() + cells.replace(old, new), "mine")
 
 
-def _with_cells(tiny_recipe: Path, old: str = "", new: str = "") -> Recipe:
-    assert old in CELLS
-    return parse(tiny_recipe.read_text() + CELLS.replace(old, new), "mine")
-
-
-def test_a_recipe_names_the_numbers_it_recomputes(tiny_recipe: Path) -> None:
-    recipe = _with_cells(tiny_recipe)
-    (cells,) = recipe.published
-    assert len(cells.numbers) == 63
-    assert {(number.table, number.system, number.whose) for number in cells.numbers} == {
+def test_a_recipe_names_the_numbers_it_recomputes(tiny_recipe: Path, cells: str) -> None:
+    recipe = _with_cells(tiny_recipe, cells)
+    (table,) = recipe.published
+    assert len(table.numbers) == 63
+    assert {(number.table, number.system, number.whose) for number in table.numbers} == {
         ("II", "CheXNet", "")
     }
     assert parse(toml_from(recipe), "again") == recipe
@@ -50,9 +40,11 @@ def test_a_recipe_names_the_numbers_it_recomputes(tiny_recipe: Path) -> None:
         ("+largest", "+hull", r"names 'dynamic\(87\.5\)\+hull'; this recipe makes dynamic\(87\.5\)\+largest"),
     ],
 )
-def test_numbers_that_do_not_exist_are_refused(tiny_recipe: Path, old: str, new: str, said: str) -> None:
+def test_numbers_that_do_not_exist_are_refused(
+    tiny_recipe: Path, cells: str, old: str, new: str, said: str
+) -> None:
     with pytest.raises(RecipeError, match=said):
-        _with_cells(tiny_recipe, old, new)
+        _with_cells(tiny_recipe, cells, old, new)
 
 
 PAPERS = {  # resize_px, input_px, training geometry, and the corners of the scored view in a frame of 1024
