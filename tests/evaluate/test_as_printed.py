@@ -8,7 +8,7 @@ import pytest
 from hilum.boxes import BoxTable, no_boxes
 from hilum.data import Cohort
 from hilum.evaluate import ALL_METRICS, APART, METRICS, Protocol, Score
-from hilum.evaluate.as_printed import AS_PRINTED, boxed_films, kth_overlap
+from hilum.evaluate.as_printed import AS_PRINTED
 from hilum.evaluate.metric import T_IOBB, T_IOU
 from hilum.localize import BoxRule
 from hilum.report.ledger import N_BOXED, N_MISCOUNTED
@@ -73,7 +73,7 @@ def test_false_boxes_are_divided_by_the_films_with_boxes() -> None:
         (5, 0, away),  # film without any box: plays no part
         (1, 2, away),  # finding without any box: plays no part
     )
-    scores = _scores(boxed_films, cohort, predicted)
+    scores = _scores(AS_PRINTED["boxed_films"], cohort, predicted)
     assert {(s.metric, s.at) for s in scores} == {("false_positives_a_film_iobb", t) for t in T_IOBB}
     assert len(scores) == len(T_IOBB) * 3
     for t in T_IOBB:
@@ -91,7 +91,7 @@ def test_rows_count_under_the_last_finding_of_their_film() -> None:
     """Film 0 has a Mass and then a Nodule: both rows are scored as its Nodule."""
     box, miss = [10.0, 10.0, 50.0, 50.0], [200.0, 200.0, 240.0, 240.0]
     cohort = _cohort(np.ones((2, 3)), _table((0, 0, box), (0, 1, box), (1, 0, box)))
-    scores = _scores(kth_overlap, cohort, _table((0, 0, miss), (0, 1, box), (1, 0, miss)))
+    scores = _scores(AS_PRINTED["kth_overlap"], cohort, _table((0, 0, miss), (0, 1, box), (1, 0, miss)))
     assert {(s.metric, s.at) for s in scores} == {
         *(("t_iou_mixed", t) for t in T_IOU),
         *(("t_share_of_reference", t) for t in T_IOBB),
@@ -104,13 +104,13 @@ def test_rows_count_under_the_last_finding_of_their_film() -> None:
 def test_the_share_is_of_the_reference_and_reaching_t_is_enough() -> None:
     """A prediction of 40 x 40 around a reference of 20 x 20: IoBB is 0.25, the share above 1."""
     cohort = _cohort(np.ones((1, 3)), _table((0, 0, [20.0, 20.0, 40.0, 40.0])))
-    scores = _scores(kth_overlap, cohort, _table((0, 0, [10.0, 10.0, 50.0, 50.0])))
+    scores = _scores(AS_PRINTED["kth_overlap"], cohort, _table((0, 0, [10.0, 10.0, 50.0, 50.0])))
     assert all(_value(scores, "t_share_of_reference", t, "Mass").value == 1 for t in T_IOBB)
     iou = 21 * 21 / (40 * 20 + 20 * 20 - 21 * 21)  # 0.581
     assert [_value(scores, "t_iou_mixed", t, "Mass").value for t in T_IOU] == [float(iou >= t) for t in T_IOU]
     # of an intersection of 20 x 20 px, counted with both edges, over 40 x 20: exactly 0.5 of the reference
     cohort = _cohort(np.ones((1, 3)), _table((0, 0, [0.0, 0.0, 20.0, 42.0])))
-    scores = _scores(kth_overlap, cohort, _table((0, 0, [0.0, 0.0, 19.0, 20.0])))
+    scores = _scores(AS_PRINTED["kth_overlap"], cohort, _table((0, 0, [0.0, 0.0, 19.0, 20.0])))
     assert _value(scores, "t_share_of_reference", 0.5, "Mass").value == 1
 
 
@@ -154,9 +154,11 @@ def test_nothing(way) -> None:
 def test_counts_of_the_real_list_are_those_behind_the_printed_numbers(real: Cohort) -> None:
     """Boxes are the entries themselves: n is what the papers divide by, and only a label may be false."""
     boxes = dataclasses.replace(real.reference, score=np.ones(len(real.reference)))
-    by_last = {s.finding: s.n for s in _scores(kth_overlap, real, boxes) if s.finding is not None}
+    by_last = {
+        s.finding: s.n for s in _scores(AS_PRINTED["kth_overlap"], real, boxes) if s.finding is not None
+    }
     assert by_last == N_MISCOUNTED
-    films = _scores(boxed_films, real, boxes)
+    films = _scores(AS_PRINTED["boxed_films"], real, boxes)
     assert {s.n for s in films} == {N_BOXED}
     assert {s.value for s in films} == {0.0}
 
