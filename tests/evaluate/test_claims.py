@@ -27,6 +27,17 @@ CASES = {
         ("at_least(2)", [0.6, 0.52, 0.3], [0.5], 0.05, "undecided", 2.0),
         ("at_least(1)", [0.51, 0.49, 0.5], [0.5], 0.05, "undecided", 1.0),  # luck alone lifts one of many
         ("at_least(1)", [0.3, 0.4], [0.5], 0.05, "does not hold", 0.0),
+        # of 201 differences three are not above 0, so p is 2 x 4 / 202 = 0.040: enough for a pair alone, ...
+        ("at_least(1)", [0.6], [0.5], 0.1025, "holds", 1.0),
+        ("better", [0.6, 0.6], [0.5], 0.1025, "holds", 0.1),  # ... which every pair is asked for here, ...
+        ("at_least(1)", [0.6, 0.6], [0.5], 0.1025, "undecided", 2.0),  # ... but 0.079 for the best of two
+        # none not above: p is 2 / 202, and no more than five pairs keep five of it below 0.05
+        ("at_least(5)", [0.6] * 5, [0.5], 0.05, "holds", 5.0),
+        ("at_least(1)", [0.6] * 6, [0.5], 0.05, "undecided", 6.0),
+        ("at_least(1)", [0.4] * 5, [0.5], 0.05, "does not hold", 0.0),
+        ("at_least(1)", [0.4] * 6, [0.5], 0.05, "undecided", 0.0),
+        # Holm's second step: the best pair passes at 3 x 0.0099, then 0.0198 is taken twice, not three times
+        ("at_least(2)", [0.7, 0.603, 0.5], [0.5], 0.1035, "holds", 2.0),
     ],
     "similar": [
         ("similar(0.2)", [0.6], [0.5], 0.05, "holds", 0.1),

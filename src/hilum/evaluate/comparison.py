@@ -79,7 +79,7 @@ def auroc_difference(
     Raises:
         ValueError: The two were scored on other films, findings, patients or labels.
     """
-    _refuse_others(first, second)
+    refuse_others(first, second)
     missing = np.isnan(first_probabilities) | np.isnan(second_probabilities)
     labels = np.where(missing, np.nan, first.labels)
     systems = first_probabilities, second_probabilities
@@ -113,7 +113,7 @@ def mean_difference(
     Raises:
         ValueError: The two were scored on other films, findings, patients, labels or boxes.
     """
-    _refuse_others(first, second)
+    refuse_others(first, second)
     present, group = np.unique(first.reference.finding, return_inverse=True)
     gained = (second_values - first_values)[:, None]
     patient = first.patient[first.reference.image]
@@ -203,18 +203,12 @@ def pooled(
     return Pooled(values.mean(axis=0), spread, low, high, n_seeds)
 
 
-def _difference(
-    findings: tuple[str, ...], values: Float[np.ndarray, " f"], draws: Float[np.ndarray, "draws f"]
-) -> Difference:
-    defined = ~np.isnan(values)
-    values, draws = mean_first(values, defined), mean_first(draws, defined)
-    low, high = interval(draws)
-    left_out = tuple(np.isnan(draws).sum(axis=0).tolist())
-    return Difference((None, *findings), values, low, high, p_from(draws), left_out)
+def refuse_others(first: Cohort, second: Cohort) -> None:
+    """Both must be the same films in the same order, with the same labels and boxes.
 
-
-def _refuse_others(first: Cohort, second: Cohort) -> None:
-    """Both must be the same films in the same order, with the same labels and boxes."""
+    Raises:
+        ValueError: They are not; says in what they differ first.
+    """
     pairs = {
         "findings": (np.array(first.findings), np.array(second.findings)),
         "films": (first.films, second.films),
@@ -233,6 +227,16 @@ def _refuse_others(first: Cohort, second: Cohort) -> None:
                 f"the systems were scored on other {what}: row {row} is {ours[row]} in one, {theirs[row]} in "
                 "the other; they must be the same, in the same order"
             )
+
+
+def _difference(
+    findings: tuple[str, ...], values: Float[np.ndarray, " f"], draws: Float[np.ndarray, "draws f"]
+) -> Difference:
+    defined = ~np.isnan(values)
+    values, draws = mean_first(values, defined), mean_first(draws, defined)
+    low, high = interval(draws)
+    left_out = tuple(np.isnan(draws).sum(axis=0).tolist())
+    return Difference((None, *findings), values, low, high, p_from(draws), left_out)
 
 
 def _entries(cohort: Cohort) -> Float[np.ndarray, "k 6"]:

@@ -13,7 +13,7 @@ from hilum.report.failure import cases_from
 from hilum.report.figures import save_figures
 from hilum.report.grid_page import Cell, GridRecord, PooledRow, grid_page, grid_tables
 from hilum.report.page import page_from
-from hilum.report.record import Case, Example, RunRecord
+from hilum.report.record import Case, Example, JudgedClaim, RunRecord
 from hilum.report.sweep import Sweep, swept
 from hilum.report.tables import SummaryRow, csv_from, named, summary_from, text_table
 
@@ -24,6 +24,7 @@ __all__ = [
     "Curves",
     "Example",
     "GridRecord",
+    "JudgedClaim",
     "Pairing",
     "PooledRow",
     "RunRecord",

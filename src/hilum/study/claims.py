@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float
 
 from hilum.evaluate.claims import Verdict, judge, unjudged
-from hilum.evaluate.comparison import _refuse_others as refuse_others
+from hilum.evaluate.comparison import refuse_others
 from hilum.recipe import Recipe
 from hilum.recipe.sections import Claim, Side
-from hilum.report.record import JudgedClaim
+from hilum.report import JudgedClaim
 from hilum.study.claim_scores import Part, ScoredRun, Scores, System, part_of, scores_of
 
 

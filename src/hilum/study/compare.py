@@ -17,6 +17,7 @@ from hilum.evaluate.localization import best_overlaps
 from hilum.files import write_text
 from hilum.report import (
     Comparison,
+    JudgedClaim,
     Pairing,
     RunRecord,
     comparison_page,
@@ -24,7 +25,6 @@ from hilum.report import (
     differences_table,
     latex_of,
 )
-from hilum.report.record import JudgedClaim
 from hilum.study.claim_scores import ScoredRun, scored_run
 from hilum.study.claims import claims_of
 from hilum.study.folder import RunFolder, read_json
