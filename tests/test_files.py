@@ -1,4 +1,5 @@
 import errno
+import json
 import os
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hilum.errors import DiskError
-from hilum.files import demand_space, digest, disk_errors, sha256, stamp, whole, write_text
+from hilum.files import demand_space, digest, disk_errors, header_in, sha256, stamp, whole, write_text
 
 FULL = """
 import resource, sys
@@ -110,3 +111,28 @@ def test_a_stamp_changes_with_the_file(tmp_path) -> None:
     before = stamp(str(path))
     os.utime(path, ns=(0, 5))
     assert stamp(str(path)) == "2:5" != before
+
+
+def test_a_head_that_is_no_ones_and_files_that_are_not_whole(tmp_path) -> None:
+    path = tmp_path / "a.safetensors"
+
+    def written(head: object, n_bytes: int) -> Path:
+        text = json.dumps(head).encode()
+        path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(n_bytes))
+        return path
+
+    tensor = {"dtype": "U8", "shape": [4], "data_offsets": [0, 4]}
+    assert header_in(written({"a": tensor, "__metadata__": {"hilum": '{"x": 1}'}}, 4)) == {"x": 1}
+    assert header_in(written({"a": tensor}, 4)) == header_in(written({}, 0)) == {}
+    for head, n_bytes, said in (
+        ({"a": tensor}, 3, "bytes where its head tells of"),
+        ({"a": tensor}, 5, "bytes where its head tells of"),
+        ({"a": 4}, 4, "names no tensors"),
+        ([tensor], 4, "names no tensors"),
+        ({"__metadata__": {"hilum": "[1]"}}, 0, "no table"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            header_in(written(head, n_bytes))
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match="ends within its head"):
+        header_in(path)

@@ -3,11 +3,13 @@
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from hilum.errors import DiskError
 
@@ -50,6 +52,37 @@ def write_text(path: Path, text: str) -> None:
     """Writes a whole UTF-8 file or nothing."""
     with whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def header_in(path: Path) -> dict[str, Any]:
+    """What hilum wrote into the head of a safetensors file; empty where another tool wrote the file.
+
+    Read here, because the library for these files comes with torch's stages and scoring has neither.
+
+    Source: the format's own description: the length of a JSON table in 8 bytes, little end first, the table,
+    the tensors at the offsets that it names.
+
+    Raises:
+        ValueError: It is no whole safetensors file, or the head is no table.
+        OSError: It cannot be read.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if size < 8 + length:
+            raise ValueError("it ends within its head")
+        table = json.loads(stream.read(length))
+    try:
+        said = table.pop("__metadata__", {}).get("hilum", "{}")
+        end = max((entry["data_offsets"][1] for entry in table.values()), default=0)
+    except (AttributeError, KeyError, IndexError, TypeError) as error:
+        raise ValueError("its head names no tensors") from error
+    if size != 8 + length + end:
+        raise ValueError(f"{size:,} bytes where its head tells of {8 + length + end:,}")
+    header = json.loads(said)
+    if not isinstance(header, dict):
+        raise ValueError("its header is no table")
+    return header
 
 
 def sha256(path: Path) -> str:

@@ -8,13 +8,13 @@ from typing import Any
 
 import timm
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from hilum.errors import WeightsError
-from hilum.files import whole
+from hilum.files import header_in, whole
 
 NONE, IMAGENET = "none", "imagenet"
 PATIENCE_S = 3.0
@@ -44,11 +44,10 @@ def read_header(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise WeightsError(f"{path}: no such weights file")
     try:
-        with safe_open(path, "pt") as stream:
-            header = json.loads((stream.metadata() or {})["hilum"])
-        if not isinstance(header, dict):
-            raise ValueError("its header is no table")
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        header = header_in(path)
+        if not header:
+            raise ValueError("it has no header of hilum")
+    except (OSError, ValueError) as error:
         raise WeightsError(f"{path}: no weights file of hilum ({error}); it must be safetensors") from error
     return header
 

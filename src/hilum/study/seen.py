@@ -1,10 +1,10 @@
 """Which films the weights of a run have seen, from the headers of weights files; loads no torch."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from hilum.errors import WeightsError
+from hilum.files import header_in
 
 SAME_FILMS = {"ChestX-ray14", "RSNA Pneumonia stage 2", "SIIM-ACR Pneumothorax"}
 """The challenges drew from ChestX-ray14: who has seen one may have seen films of the others."""
@@ -16,16 +16,12 @@ def header_of(path: Path) -> dict[str, Any]:
     Raises:
         WeightsError: The file is broken.
     """
-    from safetensors import SafetensorError, safe_open  # the one need of it here, and it brings no torch
-
     if not path.is_file():
         return {}
     try:
-        with safe_open(path, "numpy") as stream:
-            header = json.loads((stream.metadata() or {}).get("hilum", "{}"))
-    except (SafetensorError, OSError, ValueError) as error:
+        return header_in(path)
+    except (OSError, ValueError) as error:
         raise WeightsError(f"{path}: not a whole safetensors file: {error}") from error
-    return header
 
 
 def seen_before(start: str, source: str) -> tuple[str, str]:
