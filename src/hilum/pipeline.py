@@ -15,9 +15,9 @@ from hilum.boxes import BoxTable
 from hilum.data.geometry import Geometry, input_to_frame, input_to_store, squared
 from hilum.data.metadata import N_METADATA
 from hilum.data.radiograph import eight_bit_from
-from hilum.explain import logits_and_heatmaps
+from hilum.explain import class_maps, logits_and_heatmaps
 from hilum.localize import BoxRule, boxes_from
-from hilum.models import Classifier, load, network_input
+from hilum.models import Classifier, Composite, load, network_input
 
 Probabilities = Float32[np.ndarray, "n f"]
 Films = UInt8[np.ndarray, "n s s"]
@@ -37,6 +37,18 @@ def predict(
     images, extras = _on_device(model, films, geometry, metadata)
     with torch.inference_mode():
         return model(images, extras).float().sigmoid().cpu().numpy()
+
+
+def branches(
+    model: Composite, films: Films, geometry: Geometry, metadata: Float32[np.ndarray, "n 3"] | None = None
+) -> dict[str, Probabilities]:
+    """Probabilities that the networks of a composite model would give alone, by name; see `predict`."""
+    assert isinstance(model, Classifier)
+    images, extras = _on_device(model, films, geometry, metadata)
+    with torch.inference_mode():
+        answers = model.answers(images, extras)
+    *alone, _ = {name: logits.float().sigmoid().cpu().numpy() for name, logits in answers.items()}.items()
+    return dict(alone)
 
 
 def explain(
@@ -130,7 +142,7 @@ class Reader:
         rule: BoxRule | None = None,
         ranges: Float[np.ndarray, "f 2"] | None = None,
     ) -> None:
-        self._model, self._geometry, _ = load(Path(weights))
+        self._model, self._geometry, _ = load(Path(weights), class_maps)
         self._method = method
         self._rule = rule or BoxRule()
         self._ranges = ranges

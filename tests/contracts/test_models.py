@@ -19,13 +19,19 @@ SMALLEST = {
     "deit": "deit_tiny_distilled_patch16_224",
     "densenet": "densenet121",
     "efficientnet": "efficientnet_lite0",
+    "mobilenetv3": "mobilenetv3_small_050",
     "resnet": "resnet10t",
     "resnext": "resnext50_32x4d",
     "vgg": "vgg11",
     "vit_": "vit_tiny_patch16_224",
 }
+CAPSULES = {"name": "capsules", "backbone": "capsule_stem(4)"}
+CALLED = {"capsule_cascade": {"name": "capsule_cascade(4)"}, "capsules": CAPSULES}
+"""What a model is built with, where it is not its name on the smallest ResNet."""
+SIDES = {"capsules": 28}
+"""Inputs of models for small films, in px."""
 IN_ONE_PIECE = {"deit", "vit_"}
-WITHOUT_STRIDE_16 = {"convnext", "deit", "densenet", "vit_"}
+WITHOUT_STRIDE_16 = {"convnext", "deit", "densenet", "mobilenetv3", "vit_"}
 FINDINGS = ("Effusion", "Mass")
 SIDE = 64
 WITH_LAST_MAP = [name for name, model in MODELS.items() if issubclass(model, LastMapClassifier)]
@@ -35,37 +41,46 @@ def test_the_tables_are_whole() -> None:
     assert sorted(MODELS) == [
         "attention_gates",
         "average_pooling",
+        "capsule_cascade",
+        "capsules",
         "fully_connected",
+        "hidden_layer",
         "log_sum_exp",
         "lse_lba",
         "max_pooling",
         "pcam",
+        "pixel_correlation",
         "space_attention",
         "wildcat",
     ]
-    assert len(MODELS) == 9
+    assert len(MODELS) == 13
     assert sorted(FAMILIES) == sorted(SMALLEST)
-    assert len(FAMILIES) == 8
+    assert len(FAMILIES) == 9
 
 
 def _settings(name: str, *, metadata: bool = False) -> dict:
-    return {"name": name, "backbone": "resnet10t", "map_stride": 32, "metadata": metadata}
+    plain = {"name": name, "backbone": "resnet10t", "map_stride": 32, "metadata": metadata}
+    return plain | CALLED.get(name, {})
+
+
+def _side(name: str) -> int:
+    return SIDES.get(name, SIDE)
 
 
 def _model(name: str, *, metadata: bool = False) -> models.Classifier:
     torch.manual_seed(0)
     settings = _settings(name, metadata=metadata)
-    return models.build(**settings, findings=FINDINGS, input_hw=(SIDE, SIDE)).eval()
+    return models.build(**settings, findings=FINDINGS, input_hw=(_side(name), _side(name))).eval()
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_gives_a_logit_a_finding(name: str) -> None:
-    model = _model(name)
+    model, side = _model(name), _side(name)
     with torch.inference_mode():
-        logits = model(torch.randn(3, 3, SIDE, SIDE))
+        logits = model(torch.randn(3, 3, side, side))
     assert logits.shape == (3, len(FINDINGS))
     assert torch.isfinite(logits).all()
-    assert (model.findings, model.input_hw) == (FINDINGS, (SIDE, SIDE))
+    assert (model.findings, model.input_hw) == (FINDINGS, (side, side))
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -80,7 +95,7 @@ def test_blocks_hold_every_parameter_once_last_first(name: str) -> None:
 
 @pytest.mark.parametrize("name", WITH_LAST_MAP)
 def test_logits_come_through_the_last_map(name: str) -> None:
-    model, images = _model(name), torch.randn(2, 3, SIDE, SIDE)
+    model, images = _model(name), torch.randn(2, 3, _side(name), _side(name))
     assert isinstance(model, LastMapClassifier)
     with torch.inference_mode():
         torch.testing.assert_close(model(images), model.logits_from(model.activations(images)))
@@ -94,10 +109,11 @@ def test_a_model_comes_back_from_its_file(name: str, metadata: bool, tmp_path: P
             _model(name, metadata=True)
         return
     model, path = _model(name, metadata=metadata), tmp_path / "weights.safetensors"
-    geometry, scaling = Geometry(SIDE, SIDE, SIDE), MetadataScaling(20.0, 80.0, 50.0)
+    side = _side(name)
+    geometry, scaling = Geometry(side, side, side), MetadataScaling(20.0, 80.0, 50.0)
     models.save(path, model, _settings(name, metadata=metadata), geometry, scaling)
     back, geometry_back, scaling_back = models.load(path)
-    images, extras = torch.randn(2, 3, SIDE, SIDE), torch.tensor([[0.0, 0.2, 1.0], [1.0, 0.9, 0.0]])
+    images, extras = torch.randn(2, 3, side, side), torch.tensor([[0.0, 0.2, 1.0], [1.0, 0.9, 0.0]])
     with torch.inference_mode():
         assert torch.equal(back(images, extras), model(images, extras))
     assert (geometry_back, scaling_back, back.findings) == (geometry, scaling, FINDINGS)

@@ -8,12 +8,13 @@ from torch import Tensor, nn
 
 from hilum.lookup import call
 from hilum.models import MODELS, Classifier, build
+from hilum.models.capsules import CapsuleStem
 from hilum.models.classifier import Body
 from hilum.training.losses import binary_cross_entropy
 
 FINDINGS = ("Nodule", "Effusion")
 N_FILMS = 32
-NARROW = {"fully_connected": "fully_connected(64)"}
+NARROW = {"capsule_cascade": "capsule_cascade(8)", "fully_connected": "fully_connected(64)"}
 BACKBONES = [
     "resnet18",
     "resnet34",
@@ -72,7 +73,8 @@ def test_a_head_learns_32_films_by_heart(name: str) -> None:
     torch.manual_seed(0)
     films = _films(32)
     head = call(MODELS, NARROW.get(name, name), "model", n_given=1)
-    model = head(Body(_tiny(), 32, FINDINGS, (32, 32)))
+    body = (nn.Sequential(CapsuleStem(8.0)), 8) if name == "capsules" else (_tiny(), 32)
+    model = head(Body(*body, FINDINGS, (32, 32)))
     losses = _losses(model, films, n_steps=45, rate=1e-2)
     with torch.inference_mode():
         logits = model(films[0])

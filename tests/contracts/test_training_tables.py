@@ -15,6 +15,8 @@ from hilum.training.steps import STEPS, Seen, step_from
 
 FINDINGS = ("Effusion", "Mass", "Pneumonia")
 MODEL_OF = {
+    "attention_guided": {"name": "attention_guided", "backbone": "resnet10t", "input_hw": (64, 64)},
+    "equivariant": {"name": "pixel_correlation", "backbone": "resnet10t", "input_hw": (64, 64)},
     "classify": {"name": "average_pooling", "backbone": "resnet10t", "input_hw": (64, 64)},
 }
 """A small model for each step."""
@@ -27,7 +29,7 @@ def test_the_tables_are_whole() -> None:
     assert sorted(OPTIMISERS) == ["adam", "adamw", "sgd"]
     assert sorted(SCHEDULES) == ["constant", "one_cycle", "plateau", "step"]
     assert sorted(UNFREEZING) == ["at_once", "gradual"]
-    assert sorted(STEPS) == ["classify"]
+    assert sorted(STEPS) == ["attention_guided", "classify", "equivariant"]
 
 
 @pytest.mark.parametrize("loss", LOSSES)

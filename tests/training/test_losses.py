@@ -79,8 +79,18 @@ def test_focal_is_torchvisions() -> None:
 
 def test_a_loss_by_its_name() -> None:
     logits, labels = torch.randn(3, 2), torch.tensor([[1.0, 0.0]] * 3)
-    assert torch.equal(loss_from("focal(1, 0.5)")(logits, labels), focal(logits, labels, 1.0, 0.5))
+    assert torch.equal(loss_from("focal(1, 0.5)", labels)(logits, labels), focal(logits, labels, 1.0, 0.5))
     with pytest.raises(ValueError, match="unknown loss 'bcee'; did you mean 'bce'"):
-        loss_from("bcee")
+        loss_from("bcee", labels)
     with pytest.raises(ValueError, match=r"write weighted"):
-        loss_from("weighted(2)")
+        loss_from("weighted(2)", labels)
+
+
+def test_inverse_prevalence_weighs_by_the_training_films_alone() -> None:
+    """One positive of four: w = 3. One positive and one negative at even odds: (3 log 2 + log 2) / 2."""
+    training = torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, math.nan]])
+    loss = loss_from("inverse_prevalence", training)
+    labels = torch.tensor([[1.0, math.nan], [0.0, math.nan]])
+    assert loss(torch.zeros(2, 2), labels).item() == pytest.approx(2 * math.log(2))
+    never = torch.tensor([[math.nan, 1.0]])
+    assert loss(torch.zeros(1, 2), never).item() == pytest.approx(math.log(2))

@@ -7,6 +7,7 @@ plain functions of arrays. Intervals come from redrawing patients, never films o
 from hilum.evaluate.as_printed import AS_PRINTED as AS_PRINTED
 from hilum.evaluate.classification import auroc as auroc
 from hilum.evaluate.classification import average_precision as average_precision
+from hilum.evaluate.classification_score import branch_scores as branch_scores
 from hilum.evaluate.classification_score import classification_scores as classification_scores
 from hilum.evaluate.detection_score import detection_scores as detection_scores
 from hilum.evaluate.detection_score import false_positive_scores as false_positive_scores

@@ -17,7 +17,7 @@ from hilum.evaluate.calibration import (
 )
 from hilum.evaluate.classification import auroc, average_precision, known
 from hilum.evaluate.operating_point import RATES, OperatingPoint, operating_point, rate_draws, rates
-from hilum.evaluate.protocol import NOT_APPLICABLE, Protocol, Score
+from hilum.evaluate.protocol import BRANCH, NOT_APPLICABLE, Protocol, Score
 from hilum.evaluate.strata import film_strata
 from hilum.evaluate.summary import mean_first, scores_from, several_patients, template
 from hilum.findings import in_mean
@@ -76,6 +76,33 @@ def classification_scores(
             point = operating_point(name, *chosen_on)
             scores += _operating_scores(point, cohort, probabilities, protocol, n_draws, same_rng)
     return scores
+
+
+def branch_scores(
+    cohort: Cohort,
+    probabilities: Float[np.ndarray, "n f"],
+    protocol: Protocol,
+    branch: str,
+    *,
+    n_draws: int,
+    rng: np.random.Generator,
+) -> list[Score]:
+    """AUROC of what one network of a composite model says alone; its stratum is "branch=NAME".
+
+    Args:
+        cohort: The scored films.
+        probabilities: The branch's, in the cohort's order of films and findings.
+        protocol: As `classification_scores` takes it.
+        branch: Its name.
+        n_draws: Bootstrap draws behind each interval.
+        rng: Source of the draws.
+    """
+    if not len(cohort):
+        return []
+    labels = known(probabilities, cohort.labels)
+    draws = ranking_draws(probabilities, labels, cohort.patient, n_draws, rng)
+    name = f"{BRANCH}{branch}"
+    return list(_scores(cohort, probabilities, labels, draws, _without_boxes(protocol), name))
 
 
 def _scores(

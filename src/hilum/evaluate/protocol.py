@@ -13,6 +13,10 @@ NOT_APPLICABLE = "does not apply"
 """A field that this metric cannot have, such as the boxes of an AUROC; it equals itself."""
 
 
+BRANCH = "branch="
+"""What the stratum of a score begins with that is of one network of several, and of all films."""
+
+
 @dataclass(frozen=True)
 class Protocol:
     """How a score came about. Two scores may stand side by side only where these agree.
@@ -86,7 +90,8 @@ class Score:
         floor: What chance reaches: 0.5 for AUROC, the random map for localisation; NaN where there is none.
         floors: All floors by name.
         protocol: How the number came about.
-        stratum: "view=AP" and the like; None for the whole.
+        stratum: "view=AP" and the like, or "branch=global" of a network that answers for itself; None for
+            the whole.
         draws_left_out: Bootstrap draws in which the value was undefined; the interval is from the others.
     """
 

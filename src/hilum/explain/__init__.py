@@ -12,11 +12,11 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from hilum.explain.capture import capture
+from hilum.explain.capture import capture, captured_from
 from hilum.explain.name import METHODS, SMOOTHINGS, WEIGHTS, costs_by_finding, plan_from
 from hilum.explain.smoothing import augmentation
 from hilum.findings import positions
-from hilum.models import Classifier
+from hilum.models import Classifier, LastMapClassifier
 
 
 def heatmaps(
@@ -78,4 +78,23 @@ def logits_and_heatmaps(
     }
 
 
-__all__ = ["METHODS", "SMOOTHINGS", "WEIGHTS", "costs_by_finding", "heatmaps", "logits_and_heatmaps"]
+def class_maps(
+    model: LastMapClassifier,
+    images: Float[Tensor, "n ch h w"],
+    activations: Float[Tensor, "n d u v"],
+    method: str,
+) -> Float[Tensor, "n f u v"]:
+    """Maps of every finding, negative evidence left out, from a last feature map that is there already."""
+    columns = torch.arange(len(model.findings), device=images.device)
+    return plan_from(method).make(captured_from(model, images, activations), columns).relu()
+
+
+__all__ = [
+    "METHODS",
+    "SMOOTHINGS",
+    "WEIGHTS",
+    "class_maps",
+    "costs_by_finding",
+    "heatmaps",
+    "logits_and_heatmaps",
+]

@@ -26,7 +26,7 @@ def cam(
     Raises:
         TypeError: The head is not a pooling of channels and one linear layer, the only one that has a CAM.
     """
-    model = captured.model
+    model = captured.explained
     if not isinstance(model, PoolingClassifier):
         raise TypeError(
             f"{type(model).__name__} has no CAM: its head is not linear in the pooled map; use gradcam"

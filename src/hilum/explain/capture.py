@@ -1,7 +1,7 @@
 """One forward pass of a model, keeping its last feature map and how its logits depend on it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from hilum.models import Classifier, Foreign, LastMapClassifier
+from hilum.models import Classifier, Composite, Foreign, LastMapClassifier, resized
 from hilum.models.classifier import AveragePooling
 
 Layer = Literal["last", "pre_relu"]
@@ -49,6 +49,11 @@ class Captured:
     logits: Float[Tensor, "n f"]
     layers: dict[str, LastMap]
     seed: int = 0
+
+    @property
+    def explained(self) -> Classifier:
+        """The network that has the last feature map: the model, or the one of several that it names."""
+        return self.model.explained if isinstance(self.model, Composite) else self.model
 
     def at(self, layer: Layer = "last") -> LastMap:
         """The last feature map.
@@ -91,6 +96,11 @@ def capture(
             raise ValueError("a network from elsewhere takes images only; leave metadata out")
         logits, last = _at_named_layer(model, images)
         return Captured(model, images, metadata, logits, {"last": last}, seed)
+    if isinstance(model, Composite):
+        inside = capture(model.explained, resized(images, model.explained.input_hw), pre_relu=pre_relu)
+        with torch.inference_mode():
+            logits = model(images, metadata)
+        return replace(inside, model=model, images=images, metadata=metadata, logits=logits, seed=seed)
     with torch.inference_mode():
         if not isinstance(model, LastMapClassifier):
             return Captured(model, images, metadata, model(images, metadata), {}, seed)
@@ -101,6 +111,16 @@ def capture(
     if before is not None:
         layers["pre_relu"] = LastMap(before, lambda findings: gradients(findings) * (before > 0)[:, None])
     return Captured(model, images, metadata, logits, layers, seed)
+
+
+def captured_from(
+    model: LastMapClassifier, images: Float[Tensor, "n ch h w"], activations: Float[Tensor, "n d u v"]
+) -> Captured:
+    """What a pass would have kept, of a last feature map that is there already; without metadata."""
+    with torch.no_grad():
+        logits = model.logits_from(activations)
+    last = LastMap(activations, partial(_gradients, model, activations, None))
+    return Captured(model, images, None, logits, {"last": last})
 
 
 def head_gradients(

@@ -12,6 +12,8 @@ from hilum.models import weights
 from hilum.models.attention_gates import AttentionGates
 from hilum.models.attention_guided import AttentionGuided, ClassMaps
 from hilum.models.backbones import OWN, backbone_from
+from hilum.models.capsule_cascade import CapsuleCascade
+from hilum.models.capsules import CapsNet
 from hilum.models.classifier import (
     AveragePooling,
     Body,
@@ -23,19 +25,29 @@ from hilum.models.classifier import (
 )
 from hilum.models.foreign import Foreign
 from hilum.models.fully_connected import FullyConnected
-from hilum.models.inputs import network_input
+from hilum.models.hidden import HiddenLayer
+from hilum.models.inputs import network_input, resized
 from hilum.models.neck import NECKS
+from hilum.models.patches import Patches
+from hilum.models.pixel_correlation import PixelCorrelation
 from hilum.models.pooling import LogSumExpPooling, LseLba, MaxPooling, Pcam, Wildcat
+from hilum.models.retinanet import RetinaNet
 from hilum.models.space_attention import SpaceAttention
 
 MODELS = {
     "attention_gates": AttentionGates,
     "average_pooling": AveragePooling,
+    "capsule_cascade": CapsuleCascade,
+    "capsules": CapsNet,
     "fully_connected": FullyConnected,
+    "hidden_layer": HiddenLayer,
     "log_sum_exp": LogSumExpPooling,
     "lse_lba": LseLba,
     "max_pooling": MaxPooling,
+    "patches": Patches,
     "pcam": Pcam,
+    "pixel_correlation": PixelCorrelation,
+    "retinanet": RetinaNet,
     "space_attention": SpaceAttention,
     "wildcat": Wildcat,
 }
@@ -182,5 +194,6 @@ __all__ = [
     "build",
     "load",
     "network_input",
+    "resized",
     "save",
 ]

@@ -8,14 +8,17 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import affine_grid, grid_sample, interpolate
+from torch.nn.functional import affine_grid, grid_sample
 
 from hilum.localize import BoxRule, boxes_from
 from hilum.models.classifier import Branch, Classifier, Composite, LastMapClassifier, OwnMaps
+from hilum.models.inputs import resized
 
 Attention = Literal["max_abs", "sum", "gradcam", "gradcam++", "xgradcam"]
-ClassMaps = Callable[[LastMapClassifier, Tensor, str], Float[Tensor, "n f u v"]]
-"""Maps of every finding from a classifier, its last feature map and the name of a method."""
+ClassMaps = Callable[[LastMapClassifier, Tensor, Tensor, str], Float[Tensor, "n f u v"]]
+"""Maps of every finding from a classifier, images, their last feature map and the name of a method."""
+
+Answer = Literal["global", "local", "fusion"]
 
 LEAST_PX = 8
 """Least side of a crop, in px of the input."""
@@ -99,29 +102,34 @@ class AttentionGuided(Classifier, Composite, OwnMaps):
         images: Float[Tensor, "n 3 h w"],
         metadata: Float[Tensor, "n 3"] | None = None,
         labels: Float[Tensor, "n f"] | None = None,
+        last: Answer = "fusion",
     ) -> dict[str, Float[Tensor, "n f"]]:
-        """Logits of the global branch, the local one and the fusion.
+        """Logits of the global branch, the local one and the fusion, as far as asked for.
 
         Args:
             images: Normalised films.
             metadata: View, age and sex, where the fusion takes them.
             labels: In training, of which a crop by class map takes the most likely true one.
+            last: The one after which nothing is computed.
         """
-        activations, pooled, logits = self.of_film.read(_sized(images, self.of_film.input_hw))
+        small = resized(images, self.of_film.input_hw)
+        activations, pooled, logits = self.of_film.read(small)
+        answers = {"global": logits}
+        if last == "global":
+            return answers
         with torch.no_grad():
-            maps = self._attention(activations, logits, labels)
+            maps = self._attention(small, activations, logits, labels)
             crops = cropped(images, crop_boxes(maps, self.input_hw, self.level), self.of_crop.input_hw)
-        _, pooled_of_crop, logits_of_crop = self.of_crop.read(crops)
+        _, pooled_of_crop, answers["local"] = self.of_crop.read(crops)
+        if last == "local":
+            return answers
         joined = [pooled.detach(), pooled_of_crop.detach()]
         if self.n_metadata:
             if metadata is None:
                 raise ValueError("this model was made with view, age and sex; pass metadata")
             joined.append(metadata.to(pooled))
-        return {
-            "global": logits,
-            "local": logits_of_crop,
-            "fusion": self.fusion(torch.cat(joined, dim=1)),
-        }
+        answers["fusion"] = self.fusion(torch.cat(joined, dim=1))
+        return answers
 
     def own_maps(
         self,
@@ -129,12 +137,14 @@ class AttentionGuided(Classifier, Composite, OwnMaps):
         metadata: Float[Tensor, "n 3"] | None = None,  # noqa: ARG002
     ) -> Float[Tensor, "n f u v"]:
         """The map from which the crop is cut; the same for all findings."""
-        activations, _, logits = self.of_film.read(_sized(images, self.of_film.input_hw))
-        maps = self._attention(activations, logits, None)
+        small = resized(images, self.of_film.input_hw)
+        activations, _, logits = self.of_film.read(small)
+        maps = self._attention(small, activations, logits, None)
         return maps[:, None].expand(-1, len(self.findings), -1, -1)
 
     def _attention(
         self,
+        images: Float[Tensor, "n 3 h w"],
         activations: Float[Tensor, "n d u v"],
         logits: Float[Tensor, "n f"],
         labels: Float[Tensor, "n f"] | None,
@@ -145,7 +155,7 @@ class AttentionGuided(Classifier, Composite, OwnMaps):
             return activations.sum(dim=1)
         if self.class_maps is None or not isinstance(self.of_film, LastMapClassifier):
             raise ValueError(f"a crop by {self.attention} needs a global branch with class maps")
-        maps = self.class_maps(self.of_film, activations, self.attention)
+        maps = self.class_maps(self.of_film, images, activations, self.attention)
         return maps[torch.arange(len(maps)), likeliest(logits, labels)]
 
 
@@ -189,7 +199,3 @@ def cropped(
     theta = torch.cat([torch.diag_embed(scale), shift.unsqueeze(2)], dim=2).to(images)
     grid = affine_grid(theta, [len(images), 3, *hw], align_corners=False)
     return grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
-
-
-def _sized(images: Float[Tensor, "n 3 h w"], hw: tuple[int, int]) -> Float[Tensor, "n 3 p q"]:
-    return images if images.shape[2:] == hw else interpolate(images, hw, mode="area")

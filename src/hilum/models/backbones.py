@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from hilum.errors import WeightsError
 from hilum.lookup import call
+from hilum.models.capsules import CapsuleStem
 from hilum.models.resnet38 import resnet38
 
 TRANSITION_CHANNELS = 256
@@ -40,6 +41,11 @@ def _efficientnet(network: Any) -> OrderedDict[str, nn.Module]:
     stages = [(f"stage{i}", stage) for i, stage in enumerate(network.blocks)]
     stem = nn.Sequential(network.conv_stem, network.bn1)
     return OrderedDict([("stem", stem), *stages, ("end", nn.Sequential(network.conv_head, network.bn2))])
+
+
+def _mobilenet(network: Any) -> OrderedDict[str, nn.Module]:
+    stages = [(f"stage{i}", stage) for i, stage in enumerate(network.blocks)]
+    return OrderedDict([("stem", nn.Sequential(network.conv_stem, network.bn1)), *stages])
 
 
 def _vgg(network: Any) -> OrderedDict[str, nn.Module]:
@@ -109,6 +115,7 @@ FAMILIES: dict[str, Callable[[Any], OrderedDict[str, nn.Module]]] = {
     "deit": _vit,
     "densenet": _densenet,
     "efficientnet": _efficientnet,
+    "mobilenetv3": _mobilenet,
     "resnet": _resnet,
     "resnext": _resnet,
     "vgg": _vgg,
@@ -116,8 +123,11 @@ FAMILIES: dict[str, Callable[[Any], OrderedDict[str, nn.Module]]] = {
 }
 """How a timm network falls into blocks, by the letters its name starts with; any other is one block."""
 
-OWN: dict[str, Callable[..., Any]] = {"resnet38": resnet38}
-"""Networks that timm does not have, by name, with their options."""
+OWN: dict[str, tuple[Callable[..., Any], Callable[[Any], OrderedDict[str, nn.Module]]]] = {
+    "capsule_stem": (CapsuleStem, lambda stem: OrderedDict(stem=stem)),
+    "resnet38": (resnet38, _resnet),
+}
+"""Networks that timm does not have, by name, with their options, and how they fall into blocks."""
 
 _STRIDE_16_BLOCKS = {"efficientnet": 6, "resnet": 4, "resnext": 4, "vgg": 5}
 """Blocks up to stride 16, stem included."""
@@ -144,13 +154,14 @@ def backbone_from(
         WeightsError: The state is of another network.
     """
     architecture = name.partition(".")[0]
-    if architecture.partition("(")[0].strip() in OWN:
-        network = call(OWN, name, "backbone")()
+    own = architecture.partition("(")[0].strip()
+    if own in OWN:
+        network = call({each: made for each, (made, _) in OWN.items()}, name, "backbone")()
         if map_stride != 32 or state is not None:
             raise ValueError(
                 f"{name} has no other map stride and no start weights; map_stride = 32, weights none"
             )
-        return nn.Sequential(_resnet(network)), network.num_features
+        return nn.Sequential(OWN[own][1](network)), network.num_features
     known_to_timm = timm.list_models()
     if architecture not in known_to_timm:
         near = difflib.get_close_matches(architecture, known_to_timm, n=5)

@@ -96,6 +96,12 @@ class Composite(ABC):
     def explained(self) -> Classifier:
         """The network whose last feature map and logits class maps are made of."""
 
+    @abstractmethod
+    def answers(
+        self, images: Float[Tensor, "n 3 h w"], metadata: Float[Tensor, "n 3"] | None = None
+    ) -> dict[str, Float[Tensor, "n f"]]:
+        """Logits of each of its networks, by name; the model's own last."""
+
 
 class Branch(Classifier):
     """A classifier that can be one of several in a model.

@@ -33,6 +33,11 @@ def network_input(
     return ((grey - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
+def resized(images: Float[Tensor, "n 3 h w"], hw: tuple[int, int]) -> Float[Tensor, "n 3 p q"]:
+    """Images for a network with an input of its own; as they are where that is theirs."""
+    return images if images.shape[2:] == hw else functional.interpolate(images, hw, mode="area")
+
+
 def _placed(
     grey: Float[Tensor, "n 1 s s"], affine: Float[Tensor, "n 2 3"], input_hw: tuple[int, int]
 ) -> Float[Tensor, "n 1 h w"]:

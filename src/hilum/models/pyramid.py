@@ -1,7 +1,7 @@
 """A backbone whose coarse maps meet its finer ones, step by step: what merged maps and PYLON share."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -32,13 +32,33 @@ class Pyramid(nn.Sequential):
 
     def forward(self, input: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d u v"]:  # noqa: A002 - torch's name
         """The finest of the merged maps."""
-        parts, maps = list(self), []
-        for block in parts[: self._n_blocks]:
-            maps.append(block(maps[-1] if maps else input))
+        return self.with_levels(input)[0]
+
+    def with_levels(self, images: Float[Tensor, "n 3 h w"]) -> tuple[Float[Tensor, "n d u v"], list[Tensor]]:
+        """The finest of the merged maps, and the map of every block."""
+        parts = list(self)
+        maps = _maps(parts[: self._n_blocks], images)
         merged = maps[self._places[-1]]
         for merge, place in zip(parts[self._n_blocks :], reversed(self._places[:-1]), strict=True):
             merged = merge(merged, maps[place])
-        return merged
+        return merged, maps
+
+
+def last_and_levels(
+    backbone: nn.Sequential, images: Float[Tensor, "n 3 h w"]
+) -> tuple[Float[Tensor, "n d u v"], list[Tensor]]:
+    """The last map of a backbone, merged or not, and the map of every block."""
+    if isinstance(backbone, Pyramid):
+        return backbone.with_levels(images)
+    maps = _maps(backbone, images)
+    return maps[-1], maps
+
+
+def _maps(blocks: Iterable[nn.Module], images: Tensor) -> list[Tensor]:
+    maps: list[Tensor] = []
+    for block in blocks:
+        maps.append(block(maps[-1] if maps else images))
+    return maps
 
 
 def levels_of(blocks: nn.Sequential) -> list[Level]:

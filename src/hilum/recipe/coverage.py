@@ -35,7 +35,9 @@ def covered(found: Sequence[Published]) -> list[Covered]:
         for cells in parse(path.read_text(encoding="utf-8"), str(path)).published:
             cell = name_of(flat(cells.where)) if cells.where else ""
             over = f"over {cells.over}" if cells.over else ""
-            rows = " ".join(part for part in (name, cell, over, cells.method, cells.box_rule) if part)
+            if cells.members:
+                cell = f"ensemble of {', '.join(cells.members)}"
+            rows = " ".join(part for part in (name, cell, over, cells.branch, cells.method, cells.box_rule) if part)
             by_recipe |= dict.fromkeys(cells.numbers, rows)
     return [Covered(number, *_state(number, by_recipe)) for number in found]
 

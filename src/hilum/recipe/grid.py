@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from hilum.errors import UsageError
-from hilum.recipe.sections import Recipe, changed, flat
+from hilum.recipe.sections import Recipe, changed, flat, lay
 
 
 def cells_over(recipe: Recipe, axes: Mapping[str, Sequence[Any]]) -> dict[str, Recipe]:
@@ -47,10 +47,8 @@ def at(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
     """
     content = {**recipe.model_dump(exclude_none=True), "grid": []}
     for dotted, value in settings.items():
-        section, _, key = dotted.partition(".")
-        if not isinstance(content.get(section), dict):
+        if dotted.partition(".")[0] not in content or not lay(content, dotted, value):
             raise UsageError(f"a grid over {dotted!r}: no such setting; write section.key, as training.seed")
-        content[section][key] = value
     try:
         return changed(content)
     except ValidationError as error:

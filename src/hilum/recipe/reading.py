@@ -1,7 +1,9 @@
 """Recipes from shipped names, files and text; a mistake is named with file, section and key."""
 
 import difflib
+import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from hilum.errors import RecipeError
-from hilum.recipe.sections import Recipe, Section, changed
+from hilum.recipe.sections import Recipe, Section, changed, lay
 
 SHIPPED = Path(__file__).parents[1] / "recipes"
 """The folder is the registry."""
@@ -69,9 +71,13 @@ def toml_from(recipe: Recipe) -> str:
         several = isinstance(settings, tuple)
         for each in settings if several else (settings,):
             said = ((key, value) for key, value in each.items() if value not in (None, {}))
-            lines = [f"{key} = {_toml_value(value)}" for key, value in said]
+            lines = [f"{_toml_key(key)} = {_toml_value(value)}" for key, value in said]
             parts.append("\n".join([f"[[{section}]]" if several else f"[{section}]", *lines]))
     return "\n\n".join(parts) + "\n"
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[\w-]+", key, re.ASCII) else json.dumps(key)
 
 
 def _toml_value(value: Any) -> str:
@@ -80,7 +86,7 @@ def _toml_value(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(_toml_value, value)) + "]"
     if isinstance(value, dict):
-        inside = (f"{key} = {_toml_value(each)}" for key, each in value.items() if each is not None)
+        inside = (f"{_toml_key(key)} = {_toml_value(each)}" for key, each in value.items() if each is not None)
         return "{" + ", ".join(inside) + "}"
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
@@ -101,12 +107,11 @@ def _environment() -> dict[str, str]:
 
 def _validated(content: dict[str, Any], name: str, changes: Mapping[str, str]) -> Recipe:
     for dotted, text in changes.items():
-        section, _, key = dotted.partition(".")
-        if not key:
-            raise RecipeError(f"cannot set {dotted!r}; write section.key=value, as training.epochs=2")
-        if not isinstance(content.setdefault(section, {}), dict):
-            raise RecipeError(f"{name}: {section} must be a section")
-        content[section][key] = _value(text)
+        if not lay(content, dotted, _value(text)):
+            raise RecipeError(
+                f"{name}: cannot set {dotted!r}; write section.key=value, as training.epochs=2, or of a "
+                "further stage that it has then.1.epochs=2"
+            )
     try:
         return changed(content) if changes else Recipe.model_validate(content)
     except ValidationError as error:

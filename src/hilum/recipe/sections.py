@@ -64,6 +64,28 @@ def flat(settings: Grid) -> dict[str, Any]:
     }
 
 
+def lay(content: dict[str, Any], dotted: str, value: Any) -> bool:
+    """Lays a value over a recipe's content, under section.key, or then.NUMBER.key for a stage of training.
+
+    Returns:
+        Whether there was such a place.
+    """
+    section, _, key = dotted.partition(".")
+    inside = content.setdefault(section, {})
+    if section == "then":
+        number, _, key = key.partition(".")
+        stages = [dict(stage) for stage in inside]
+        if not (number.isdecimal() and 1 <= int(number) <= len(stages) and key):
+            return False
+        stages[int(number) - 1][key] = value
+        content[section] = stages
+    elif isinstance(inside, dict) and key:
+        content[section] = {**inside, key: value}
+    else:
+        return False
+    return True
+
+
 class Section(BaseModel):
     """Settings that refuse keys they do not know and cannot be changed."""
 
@@ -218,7 +240,8 @@ class ReportSettings(Section):
 class PublishedCells(Section):
     """Numbers of one printed table that the recipe recomputes: those of one system under one setting.
 
-    Method and box rule say which rows of `scores.json` they are; empty for classification. `where` says which
+    Method and box rule say which rows of `scores.json` they are; empty for classification, of which `branch`
+    names one network of several. `where` says which
     cells of the grid, by section and key; `over` names the key over whose values they are pooled.
     """
 
@@ -228,8 +251,10 @@ class PublishedCells(Section):
     setting: str
     method: str = ""
     box_rule: str = ""
+    branch: str = ""
     where: Grid = {}
     over: str = ""
+    members: tuple[str, ...] = ()
 
     @property
     def numbers(self) -> list[Published]:
@@ -246,12 +271,14 @@ class Side(Section):
         method: Of heatmaps; empty for the first, "*" for each.
         box_rule: Empty for the first, "*" for each.
         finding: Empty for the mean over findings, "*" for each.
+        branch: One network of several, of which the AUROC is taken; empty for the model.
     """
 
     recipe: str = ""
     method: str = ""
     box_rule: str = ""
     finding: str = ""
+    branch: str = ""
 
 
 class Claim(Section):
@@ -292,6 +319,12 @@ class Claim(Section):
             raise ValueError(f"{self.metric} is taken at one of {', '.join(map(str, allowed))}")
         if not allowed and self.at is not None:
             raise ValueError(f"{self.metric} has no T; leave `at` out")
+        return self
+
+    @model_validator(mode="after")
+    def _branches_rank(self) -> "Claim":
+        if self.metric != "auroc" and any(side.branch for side in (*self.first, *self.second)):
+            raise ValueError(f"{self.metric} is of no branch; branches have an auroc")
         return self
 
     @property

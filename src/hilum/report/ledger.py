@@ -14,7 +14,7 @@ from importlib import resources
 from typing import Any
 
 from hilum.evaluate.metric import ALL_METRICS
-from hilum.evaluate.protocol import NOT_APPLICABLE, UNKNOWN, Protocol, Score
+from hilum.evaluate.protocol import BRANCH, NOT_APPLICABLE, UNKNOWN, Protocol, Score
 from hilum.findings import CHESTXRAY14, canonical
 from hilum.lookup import pick
 from hilum.report.prose import PROTOCOL_WORDS
@@ -211,7 +211,7 @@ def _why_not(score: Score, number: Published) -> Iterator[str]:
         yield f"metric: {TITLES[score.metric]} here, {TITLES[number.metric]} there"
     if math.isnan(score.value):
         yield "the score is undefined"
-    if score.stratum is not None:
+    if score.stratum is not None and not score.stratum.startswith(BRANCH):
         yield f"films: only {score.stratum} here, all there"
     for name in _COMPARED:
         here, there = _essence(score.protocol, name), _essence(number.protocol, name)

@@ -1,7 +1,7 @@
 """A scored run in; one metric of some of its heatmap methods and box rules, with redrawn cohorts, out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -36,6 +36,7 @@ class ScoredRun:
         cohort: Its scored films.
         probabilities: Of these.
         boxes: Of these, by heatmap method and box rule.
+        branches: Probabilities of the networks of a composite model, by name.
     """
 
     folder: RunFolder
@@ -44,6 +45,19 @@ class ScoredRun:
     cohort: Cohort
     probabilities: Float[np.ndarray, "n f"]
     boxes: Mapping[System, BoxTable]
+    branches: Mapping[str, Float[np.ndarray, "n f"]]
+
+    def alone(self, branch: str) -> "ScoredRun":
+        """The run with the probabilities of one network; itself for an empty name.
+
+        Raises:
+            LookupError: It has no such network.
+        """
+        if not branch:
+            return self
+        if branch not in self.branches:
+            raise LookupError(f"no branch {branch!r}")
+        return replace(self, probabilities=self.branches[branch])
 
 
 @dataclass(frozen=True)
@@ -94,7 +108,8 @@ def scored_run(folder: RunFolder, recipe: Recipe, films: Films) -> ScoredRun:
     """
     cohort, probabilities = scored_films(folder, films)
     boxes = read_boxes(folder, cohort, films.cohort)
-    return ScoredRun(folder, recipe, films.cohort, cohort, probabilities, boxes)
+    branches = {name: scored_films(folder, films, branch=name)[1] for name in folder.branches}
+    return ScoredRun(folder, recipe, films.cohort, cohort, probabilities, boxes, branches)
 
 
 def headline_of(recipe: Recipe) -> System:

@@ -15,12 +15,17 @@ from hilum.report import JudgedClaim
 from hilum.study.claim_scores import Part, ScoredRun, Scores, System, part_of, scores_of
 
 
+Whose = tuple[str, str]
+"""Title of a recipe, empty for the claim's own, and one network of several, empty for the model."""
+
+
 @dataclass(frozen=True)
 class _One:
     """One score that a claim compares.
 
     Attributes:
         recipe: Title of another recipe; empty for the claim's own.
+        branch: One network of several; empty for the model.
         method: Heatmap method.
         box_rule: Box rule.
         finding: Empty for the mean over findings.
@@ -30,6 +35,7 @@ class _One:
     """
 
     recipe: str
+    branch: str
     method: str
     box_rule: str
     finding: str
@@ -40,7 +46,7 @@ class _One:
     @property
     def whose(self) -> tuple[str, ...]:
         """All that makes it another score than the others."""
-        return self.recipe, self.method, self.box_rule, self.finding
+        return self.recipe, self.branch, self.method, self.box_rule, self.finding
 
 
 def claims_of(run: ScoredRun, others: Sequence[ScoredRun] = ()) -> list[JudgedClaim]:
@@ -67,9 +73,9 @@ def _judged(claim: Claim, run: ScoredRun, others: Sequence[ScoredRun]) -> Verdic
             return unjudged(f"{len(of_title)} runs of {title!r} are beside it; compare with one")
         runs[title] = of_title[0]
     shared = [f for f in run.cohort.findings if all(f in each.cohort.findings for each in runs.values())]
-    parts = {title: part_of(each, shared) for title, each in runs.items()}
     try:
-        first, second = _groups(claim, parts)
+        parts = {whose: part_of(runs[whose[0]].alone(whose[1]), shared) for whose in _all_sides(claim)}
+        first, second = _groups(claim, run, parts)
     except LookupError as missing:
         return unjudged(str(missing.args[0]))
     compared = [[_compared(claim, one, two) for two in second] for one in first]
@@ -90,31 +96,42 @@ def _compared(claim: Claim, one: _One, two: _One) -> bool:
     return alike and one.whose != two.whose
 
 
-def _groups(claim: Claim, parts: Mapping[str, Part]) -> tuple[list[_One], list[_One]]:
+def _all_sides(claim: Claim) -> list[Whose]:
+    return list(dict.fromkeys((side.recipe, side.branch) for side in (*claim.first, *claim.second)))
+
+
+def _groups(
+    claim: Claim, run: ScoredRun, parts: Mapping[Whose, Part]
+) -> tuple[list[_One], list[_One]]:
     """The scores of the first and of the second sides, all from the same redrawn patients.
 
     Args:
         claim: Whose sides.
-        parts: Runs by title; the claim's own under "".
+        run: The claim's own.
+        parts: What the sides are of.
 
     Raises:
         LookupError: A side that has no score, or runs on other films.
     """
-    settings = parts[""].run.recipe.evaluate
-    scores: dict[str, tuple[list[System], Scores]] = {}
-    for title, part in parts.items():
+    settings = run.recipe.evaluate
+    scores: dict[Whose, tuple[list[System], Scores]] = {}
+    for whose, part in parts.items():
         try:
-            refuse_others(parts[""].cohort, part.cohort)
+            refuse_others(run.cohort, part.run.cohort)
         except ValueError as error:
-            raise LookupError(f"{title}: {error}") from error
-        sides = [side for side in (*claim.first, *claim.second) if side.recipe == title]
+            raise LookupError(f"{whose[0]}: {error}") from error
+        sides = [side for side in (*claim.first, *claim.second) if (side.recipe, side.branch) == whose]
         systems = list(dict.fromkeys(s for side in sides for s in _systems(side, claim, part.run.recipe)))
         if systems:
             rng = np.random.Generator(np.random.Philox(settings.seed))  # the same patients for every run
             made = scores_of(part, claim.metric, claim.at, systems, settings.bootstrap_draws, rng)
-            scores[title] = systems, made
+            scores[whose] = systems, made
     first, second = (
-        [one for side in sides for one in _ones(side, claim, parts[side.recipe], *scores[side.recipe])]
+        [
+            one
+            for side in sides
+            for one in _ones(side, claim, parts[side.recipe, side.branch], *scores[side.recipe, side.branch])
+        ]
         for sides in (claim.first, claim.second)
     )
     if not first or not second:
@@ -130,7 +147,7 @@ def _ones(side: Side, claim: Claim, part: Part, systems: Sequence[System], score
             raise LookupError(f"no score of {finding}")
         row, column = systems.index((method, rule)), scores.names.index(finding)
         value, n = float(scores.values[row, column]), int(scores.n[column])
-        yield _One(side.recipe, method, rule, finding, value, scores.draws[:, row, column], n)
+        yield _One(side.recipe, side.branch, method, rule, finding, value, scores.draws[:, row, column], n)
 
 
 def _systems(side: Side, claim: Claim, recipe: Recipe) -> list[System]:

@@ -12,7 +12,7 @@ from hilum.data.cohort import Cohort
 from hilum.data.geometry import input_to_frame
 from hilum.data.metadata import metadata_from
 from hilum.data.store import Progress, silent
-from hilum.explain import costs_by_finding
+from hilum.explain import class_maps, costs_by_finding
 from hilum.files import demand_space, sha256, write_text
 from hilum.recipe import Recipe
 from hilum.study.folder import RunFolder, write_csv
@@ -46,7 +46,7 @@ def explain(
         RunError: There are no weights yet.
         DiskError: The maps would not fit.
     """
-    model, geometry, scaling = models.load(folder.demand(folder.weights, "train"))
+    model, geometry, scaling = models.load(folder.demand(folder.weights, "train"), class_maps)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     cohort, methods = films.cohort, recipe.explain.methods
     rows = _rows(cohort, recipe)
@@ -105,6 +105,8 @@ def _drop_parts_of_other_weights(folder: RunFolder) -> None:
     if mark.exists() and mark.read_text(encoding="utf-8").strip() != weights:
         shutil.rmtree(folder.heatmaps)
         shutil.rmtree(folder.probability_part(0).parent, ignore_errors=True)
+        for branch in folder.branches:
+            folder.branch_probabilities(branch).unlink()
     write_text(mark, weights + "\n")
 
 

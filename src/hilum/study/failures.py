@@ -44,8 +44,9 @@ def _pictured(
     from hilum import models, pipeline
     from hilum.data.geometry import input_to_frame
     from hilum.data.metadata import metadata_from
+    from hilum.explain import class_maps
 
-    model, geometry, scaling = models.load(folder.weights)
+    model, geometry, scaling = models.load(folder.weights, class_maps)
     cohort, method, rule = films.cohort, recipe.explain.methods[0], recipe.localize.rules[0]
     row_of = {film: row for row, film in enumerate(cohort.films.tolist())}
     rows = np.array([row_of[case.film] for case in cases])

@@ -72,6 +72,16 @@ class RunFolder:
         """Of every validation and test film."""
         return self.path / "probabilities.csv"
 
+    def branch_probabilities(self, branch: str) -> Path:
+        """The same of what one network of several would say alone."""
+        return self.path / f"probabilities-{branch}.csv"
+
+    @property
+    def branches(self) -> list[str]:
+        """Names of the networks of which there are such probabilities."""
+        found = self.path.glob(f"{self.branch_probabilities('*').name}")
+        return sorted(path.stem.removeprefix("probabilities-") for path in found)
+
     def probability_part(self, part: int) -> Path:
         """Probabilities of one part of the films, from which the table is put together."""
         return self.path / "probabilities" / f"part-{part:05d}.npy"
@@ -151,13 +161,14 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def read_probabilities(folder: RunFolder, cohort: Cohort) -> Float[np.ndarray, "n f"]:
-    """Probabilities row by row of a cohort; NaN for films that were not scored.
+def read_probabilities(folder: RunFolder, cohort: Cohort, branch: str = "") -> Float[np.ndarray, "n f"]:
+    """Probabilities row by row of a cohort, of the model or of a branch; NaN for films that were not scored.
 
     Raises:
         RunError: The file is missing or has other findings.
     """
-    path = folder.demand(folder.probabilities, "explain")
+    path = folder.branch_probabilities(branch) if branch else folder.probabilities
+    folder.demand(path, "explain")
     values = np.full((len(cohort), len(cohort.findings)), np.nan)
     row_of = {film: row for row, film in enumerate(cohort.films.tolist())}
     for line in read_csv(path):

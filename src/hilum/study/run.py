@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hilum import recipe as recipes
 from hilum.data.store import Progress, silent
@@ -15,6 +16,9 @@ from hilum.study.opening import Films, Pixels, decode, open_films
 
 Show = Callable[[str], Progress]
 """Given what is being done, where to tell how far it is."""
+
+Told = Callable[[Sequence[Mapping[str, Any]]], None]
+"""Called with the records of all epochs so far."""
 
 STAGES = ("train", "explain", "localize", "score", "report")
 
@@ -56,8 +60,24 @@ def study(
     return run_recipe(recipes.alone(recipes.load(recipe, changes)), data, out, show)
 
 
-def run_recipe(resolved: Recipe, data: Path, out: Path, show: Show = lambda _: silent) -> Outcome:
-    """The same of a recipe that is loaded and has no grid."""
+def run_recipe(
+    resolved: Recipe,
+    data: Path,
+    out: Path,
+    show: Show = lambda _: silent,
+    names: Sequence[str] = STAGES,
+    told: Told = lambda _: None,
+) -> Outcome:
+    """The same of a recipe that is loaded and has no grid.
+
+    Args:
+        resolved: The recipe.
+        data: Folder with tables and films.
+        out: The run folder.
+        show: Where to tell of progress.
+        names: Which of `STAGES`, in their order.
+        told: Called with the history of training after every epoch.
+    """
     if data.is_dir() and not RunFolder(out).weights.exists():
         # First, and before training's heavy imports: nobody should wait long to hear that weights are absent.
         from hilum.models.weights import start_weights
@@ -68,7 +88,7 @@ def run_recipe(resolved: Recipe, data: Path, out: Path, show: Show = lambda _: s
 
     check(resolved)
     folder = _prepared(RunFolder(out), resolved, data, films)
-    return _run(folder, resolved, films, STAGES, show, all_findings=False)
+    return _run(folder, resolved, films, names, show, told, all_findings=False)
 
 
 def stage(name: str, run: Path, show: Show = lambda _: silent, *, all_findings: bool = False) -> Outcome:
@@ -90,18 +110,25 @@ def stage(name: str, run: Path, show: Show = lambda _: silent, *, all_findings: 
     recipe = recipes.parse(folder.recipe.read_text(encoding="utf-8"), str(folder.recipe))
     films = open_films(Path(read_json(folder.record)["data"]), recipe.data)
     _demand_same_tables(folder, films)
-    return _run(folder, recipe, films, (name,), show, all_findings=all_findings)
+    return _run(folder, recipe, films, (name,), show, lambda _: None, all_findings=all_findings)
 
 
 def _run(
-    folder: RunFolder, recipe: Recipe, films: Films, names: Sequence[str], show: Show, *, all_findings: bool
+    folder: RunFolder,
+    recipe: Recipe,
+    films: Films,
+    names: Sequence[str],
+    show: Show,
+    told: Told,
+    *,
+    all_findings: bool,
 ) -> Outcome:
     pixels, summary = None, ()
     if {"train", "explain", "report"} & set(names):
         films, pixels = decode(films, recipe.data, show("decode films"))
         write_csv(folder.failures, ("film", "reason"), sorted(pixels.failures.items()))
     for name in names:
-        summary = _one(name, folder, recipe, films, pixels, show(name), all_findings)
+        summary = _one(name, folder, recipe, films, pixels, show(name), told, all_findings)
     return Outcome(folder, summary, pixels.failures if pixels else {})
 
 
@@ -112,18 +139,21 @@ def _one(
     films: Films,
     pixels: Pixels | None,
     progress: Progress,
+    told: Told,
     all_findings: bool,
 ) -> Sequence[SummaryRow]:
     if name == "train":
         from hilum.study.train import train
 
         assert pixels is not None
-        train(folder, recipe, films, pixels, progress)
+        train(folder, recipe, films, pixels, progress, told)
     elif name == "explain":
+        from hilum.study.branches import predict_branches
         from hilum.study.explain import explain
 
         assert pixels is not None
         explain(folder, recipe, films, pixels, progress, all_findings)
+        predict_branches(folder, films, pixels, progress)
     elif name == "localize":
         from hilum.study.localize import localize
 

@@ -16,6 +16,7 @@ from hilum.evaluate import (
     PairMaps,
     Protocol,
     Score,
+    branch_scores,
     classification_scores,
     detection_scores,
     false_positive_scores,
@@ -55,6 +56,9 @@ def score(folder: RunFolder, recipe: Recipe, films: Films, progress: Progress = 
         validation=scored_films(folder, films, "val"),
         operating_points=settings.operating_points,
     )
+    for branch in folder.branches:
+        likely = scored_films(folder, films, branch=branch)[1]
+        scores += branch_scores(cohort, likely, protocol, branch, n_draws=settings.bootstrap_draws, rng=rng)
     progress(1, 1 + len(methods))
     boxes = read_boxes(folder, cohort, films.cohort)
     for done, method in enumerate(methods, start=2):
@@ -129,10 +133,10 @@ def _size(folder: RunFolder) -> list[Score]:
 
 
 def scored_films(
-    folder: RunFolder, films: Films, side: Literal["val", "test"] = "test"
+    folder: RunFolder, films: Films, side: Literal["val", "test"] = "test", branch: str = ""
 ) -> tuple[Cohort, np.ndarray]:
-    """The films of a side that have probabilities, and these."""
-    probabilities = read_probabilities(folder, films.cohort)
+    """The films of a side that have probabilities, and these; of the model or of a branch."""
+    probabilities = read_probabilities(folder, films.cohort, branch)
     rows = films.cohort.side(side)
     rows = rows[np.isfinite(probabilities[rows]).all(axis=1)]
     return films.cohort.rows(rows), probabilities[rows]

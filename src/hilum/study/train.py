@@ -16,14 +16,14 @@ from hilum.data.geometry import Geometry, inverted, store_to_frame
 from hilum.data.metadata import N_METADATA, fit_scaling, metadata_from
 from hilum.data.store import Progress, silent
 from hilum.errors import RecipeError
-from hilum.explain import logits_and_heatmaps
+from hilum.explain import class_maps, logits_and_heatmaps
 from hilum.files import write_text
 from hilum.lookup import pick
 from hilum.recipe import Recipe
 from hilum.study.folder import RunFolder
 from hilum.study.opening import Films, Pixels
 from hilum.training import FilmSet, fit
-from hilum.training.fit import OPTIMISERS
+from hilum.training.fit import OPTIMISERS, Told, nobody
 from hilum.training.losses import loss_from
 from hilum.training.schedule import schedule_from, unfreezing_from
 from hilum.training.steps import step_from
@@ -44,12 +44,13 @@ def check(recipe: Recipe) -> None:
     try:
         settings = recipe.model.model_dump(exclude={"weights"})
         input_hw = recipe.data.geometry.input_hw
-        model = models.build(**settings, findings=("Effusion",), input_hw=input_hw).eval()
+        model = models.build(**settings, findings=("Effusion",), input_hw=input_hw, class_maps=class_maps)
+        model.eval()
         for stage in recipe.stages:
             pick(OPTIMISERS, stage.optimiser, "optimiser")
             schedule_from(stage.schedule)
             unfreezing_from(stage.unfreezing)
-            loss_from(stage.loss)
+            loss_from(stage.loss, torch.zeros(0, 1))
             step_from(stage.step, model)
             for part in (*stage.learns, *stage.part_rates):
                 pick(model.parts, part, f"part of {recipe.model.name}")
@@ -64,9 +65,14 @@ def check(recipe: Recipe) -> None:
 
 
 def train(
-    folder: RunFolder, recipe: Recipe, films: Films, pixels: Pixels, progress: Progress = silent
+    folder: RunFolder,
+    recipe: Recipe,
+    films: Films,
+    pixels: Pixels,
+    progress: Progress = silent,
+    told: Told = nobody,
 ) -> None:
-    """Trains, or continues, or does nothing where the weights are there already."""
+    """Trains, or continues, or does nothing where the weights are there already; see `fit` for `told`."""
     if folder.weights.exists():
         return
     cohort = films.cohort
@@ -78,6 +84,7 @@ def train(
         findings=cohort.findings,
         input_hw=geometry.input_hw,
         start=recipe.model.weights,
+        class_maps=class_maps,
     )
     if recipe.training.start_at_prevalence:
         model.start_at(_prevalence(cohort))
@@ -100,7 +107,7 @@ def train(
             **settings.model_dump(exclude=GEOMETRY_KEYS | {"start_at_prevalence"}),
             augmentation=settings.augmentation,
             progress=partial(_told_in_all, progress, number, len(stages)),
-            told=partial(_told_after, logs, history, in_stage),
+            told=partial(_told_after, (logs, told), history, in_stage),
         )
         history = [*history, *in_stage(records)]
     models.save(folder.weights, model, recipe.model.model_dump(exclude={"weights"}), geometry, scaling)
@@ -115,12 +122,13 @@ def _in_stage(number: int, n_stages: int, n_before: int, records: Sequence[Entry
 
 
 def _told_after(
-    logs: Callable[[Sequence[Entry]], None],
+    listeners: Sequence[Told],
     before: Sequence[Entry],
     in_stage: Callable[[Sequence[Entry]], list[Entry]],
     records: Sequence[Entry],
 ) -> None:
-    logs([*before, *in_stage(records)])
+    for told in listeners:
+        told([*before, *in_stage(records)])
 
 
 def _told_in_all(progress: Progress, number: int, n_stages: int, done: int, n: int) -> None:

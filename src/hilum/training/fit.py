@@ -117,7 +117,7 @@ def fit(
     module = Training(
         model.to(memory_format=torch.channels_last),
         step=step_from(step, model),
-        loss=loss_from(loss),
+        loss=loss_from(loss, torch.from_numpy(training.labels)),
         optimiser=make,
         learning_rate=learning_rate,
         part_rates=part_rates,

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from hilum.lookup import call
+from hilum.lookup import call, call_from
 
 
 def binary_cross_entropy(logits: Float[Tensor, "n f"], labels: Float[Tensor, "n f"]) -> Float[Tensor, ""]:
@@ -86,6 +86,34 @@ def _balanced(
     return (weight * each * known).sum() / len(logits)
 
 
+def inverse_prevalence(training: Float[Tensor, "n f"]) -> "Loss":
+    """Mean of -w y log p - (1 - y) log(1 - p), w = negatives / positives of each finding in all of training.
+
+    A finding without a positive film has w = 1: there is no term that it weighs.
+
+    Source: Pun et al. 2021, its code: 1 / prevalence - 1, here of the training films alone.
+
+    Args:
+        training: Labels of the training films.
+
+    Example:
+        >>> loss = inverse_prevalence(torch.tensor([[1.0], [0.0], [0.0], [0.0]]))
+        >>> round(loss(torch.zeros(1, 1), torch.ones(1, 1)).item(), 6)  # 3 x log 2
+        2.079442
+    """
+    positive, known = training.nan_to_num().sum(dim=0), torch.isfinite(training).sum(dim=0)
+    weight = torch.where(positive > 0, (known - positive) / positive.clamp(min=1), torch.ones_like(positive))
+
+    def weighed(logits: Float[Tensor, "n f"], labels: Float[Tensor, "n f"]) -> Float[Tensor, ""]:
+        there, target = torch.isfinite(labels), labels.nan_to_num()
+        each = functional.binary_cross_entropy_with_logits(
+            logits, target, pos_weight=weight.to(logits), reduction="none"
+        )
+        return (each * there).sum() / there.sum().clamp(min=1)
+
+    return weighed
+
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 LOSSES: dict[str, Callable[..., Tensor]] = {
@@ -97,10 +125,20 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
 """Losses by the name that a recipe gives under `[training] loss`, with their numbers: "focal(2, 0.25)"."""
 
 
-def loss_from(text: str) -> Loss:
+OF_TRAINING: dict[str, Callable[[Tensor], Loss]] = {"inverse_prevalence": inverse_prevalence}
+"""Losses whose weights are counted over the training films, by the same."""
+
+
+def loss_from(text: str, training: Float[Tensor, "n f"]) -> Loss:
     """The loss written as text, a function of logits and labels.
+
+    Args:
+        text: An entry of `LOSSES` or `OF_TRAINING`.
+        training: Labels of the training films.
 
     Raises:
         ValueError: No such loss, or too many numbers.
     """
-    return call(LOSSES, text, "loss", n_given=2)
+    if call_from(text)[0] in OF_TRAINING:
+        return call(OF_TRAINING, text, "loss", n_given=1)(training)
+    return call({**LOSSES, **dict.fromkeys(OF_TRAINING, binary_cross_entropy)}, text, "loss", n_given=2)

@@ -4,6 +4,16 @@ from collections.abc import Callable
 
 from hilum.lookup import call, call_from, pick
 from hilum.models import Classifier
+from hilum.models.attention_guided import AttentionGuided
+from hilum.models.capsule_cascade import CapsuleCascade
+from hilum.models.capsules import CapsuleClassifier
+from hilum.models.patches import Patches
+from hilum.models.pixel_correlation import PixelCorrelation
+from hilum.models.retinanet import RetinaNet
+from hilum.training.box_steps import detect, patches
+from hilum.training.capsule_steps import capsule_pretraining, margin
+from hilum.training.equivariant import equivariant
+from hilum.training.guided import attention_guided
 from hilum.training.losses import Loss
 from hilum.training.stepped import Seen, Step, Stepped
 
@@ -15,7 +25,15 @@ def classify(model: Classifier, seen: Seen, loss: Loss) -> Stepped:
     return Stepped(found, found, {}, logits)
 
 
-STEPS: dict[str, tuple[type, Callable[..., Stepped]]] = {"classify": (Classifier, classify)}
+STEPS: dict[str, tuple[type, Callable[..., Stepped]]] = {
+    "attention_guided": (AttentionGuided, attention_guided),
+    "capsule_pretraining": (CapsuleCascade, capsule_pretraining),
+    "classify": (Classifier, classify),
+    "detect": (RetinaNet, detect),
+    "equivariant": (PixelCorrelation, equivariant),
+    "margin": (CapsuleClassifier, margin),
+    "patches": (Patches, patches),
+}
 """The models that a step is for, and its function, by the name under `[training] step`, with options."""
 
 
