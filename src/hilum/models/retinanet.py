@@ -73,6 +73,10 @@ class RetinaNet(Classifier, OwnMaps):
         self._places = [place for place, _ in levels]
         self.pyramid = FeaturePyramidNetwork(channels, n, LastLevelP6P7(channels[-1], n))
         self.head = RetinaNetHead(n, len(SIZES[0]) * len(RATIOS), len(self.findings))
+        with torch.no_grad():  # the published start is made for 256 channels; narrower ones would fade
+            for layer in self.head.modules():
+                if isinstance(layer, nn.Conv2d):
+                    layer.weight.mul_((256 / n) ** 0.5)
         self._anchors = AnchorGenerator(SIZES, (RATIOS,) * len(SIZES))
 
     @property
