@@ -15,6 +15,7 @@ from hilum.training.losses import binary_cross_entropy
 FINDINGS = ("Nodule", "Effusion")
 N_FILMS = 32
 NARROW = {"capsule_cascade": "capsule_cascade(8)", "fully_connected": "fully_connected(64)"}
+RATES = {"capsule_cascade": 3e-3}
 BACKBONES = [
     "resnet18",
     "resnet34",
@@ -75,7 +76,7 @@ def test_a_head_learns_32_films_by_heart(name: str) -> None:
     head = call(MODELS, NARROW.get(name, name), "model", n_given=1)
     body = (nn.Sequential(CapsuleStem(8.0)), 8) if name == "capsules" else (_tiny(), 32)
     model = head(Body(*body, FINDINGS, (32, 32)))
-    losses = _losses(model, films, n_steps=45, rate=1e-2)
+    losses = _losses(model, films, n_steps=45, rate=RATES.get(name, 1e-2))
     with torch.inference_mode():
         logits = model(films[0])
     assert losses[0] > 0.5

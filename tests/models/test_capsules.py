@@ -33,7 +33,8 @@ def _model(side: int = 28, width: int = 4, findings: tuple[str, ...] = FINDINGS)
 
 
 def _votes() -> torch.Tensor:
-    return torch.randn(3, 7, 4, 16, generator=torch.Generator().manual_seed(0))
+    """Of 3 films, for 4 findings, by 7 primary capsules."""
+    return torch.randn(3, 4, 7, 16, generator=torch.Generator().manual_seed(0))
 
 
 def test_squash_by_hand() -> None:
@@ -54,16 +55,16 @@ def test_squash_has_a_gradient_at_0() -> None:
 
 def test_each_primary_capsule_shares_itself_out_among_the_findings() -> None:
     _, c = routed(_votes())
-    torch.testing.assert_close(c.sum(dim=2), torch.ones(3, 7))
+    torch.testing.assert_close(c.sum(dim=1), torch.ones(3, 7))
     assert c.std() > 0.05
-    assert (c.sum(dim=1) - 1).abs().max() > 0.1  # not over the primary capsules
+    assert (c.sum(dim=2) - 1).abs().max() > 0.1  # not over the primary capsules
 
 
 def test_routing_is_a_loop_over_capsules() -> None:
     """Procedure 1 of Sabour et al. 2017, written out for one film."""
     votes = _votes()
     made, _ = routed(votes)
-    u = votes[1].double().numpy()
+    u = votes[1].transpose(0, 1).double().numpy()
     n_primary, n_findings, _ = u.shape
     b, s = np.zeros((n_primary, n_findings)), np.zeros((n_findings, 16))
     for turn in range(3):
@@ -88,10 +89,10 @@ def test_a_film_is_routed_without_its_neighbours() -> None:
 
 def test_agreeing_votes_win() -> None:
     """Capsules that vote alike for one finding and at random for another leave the other."""
-    votes = torch.randn(1, 40, 2, 16, generator=torch.Generator().manual_seed(0)) * 0.3
-    votes[:, :, 0] = votes[:, :1, 0]
+    votes = torch.randn(1, 2, 40, 16, generator=torch.Generator().manual_seed(0)) * 0.3
+    votes[:, 0] = votes[:, 0, :1]
     _, c = routed(votes)
-    assert c[0, :, 0].mean() > 0.6
+    assert c[0, 0].mean() > 0.6
 
 
 def test_a_vote_is_its_own_matrix_times_its_capsule() -> None:
@@ -104,7 +105,7 @@ def test_a_vote_is_its_own_matrix_times_its_capsule() -> None:
     cell = made[1, 5 * 8 : 6 * 8, 2, 1]  # map 5, row 2, column 1
     place = 5 * 3 * 2 + 2 * 2 + 1
     expected = matrix[place, 2] @ squash(cell)
-    torch.testing.assert_close(capsules.votes(made)[1, place, 2], expected)
+    torch.testing.assert_close(capsules.votes(made)[1, 2, place], expected)
 
 
 def test_probability_is_the_length() -> None:

@@ -149,11 +149,12 @@ class Capsules(nn.Module):
             sums, _ = routed(self.votes(made.float()))
             return sums
 
-    def votes(self, made: Float[Tensor, "n m a b"]) -> Float[Tensor, "n i f p"]:
+    def votes(self, made: Float[Tensor, "n m a b"]) -> Float[Tensor, "n f i p"]:
         """The votes u_j|i = W_ij u_i, from what the convolution made of the map."""
         primary = squash(made.unflatten(1, (N_MAPS, N_PRIMARY)).movedim(2, -1).flatten(1, 3))
         votes = torch.einsum("iok,nik->nio", self.weight, primary)
-        return votes.unflatten(2, (self.n_findings, N_CLASS))
+        # laid out anew, so that each product of routing reads memory in order
+        return votes.unflatten(2, (self.n_findings, N_CLASS)).transpose(1, 2).contiguous()
 
 
 class Decoder(nn.Module):
@@ -196,7 +197,7 @@ def logits_of(sums: Float[Tensor, "n f p"]) -> Float[Tensor, "n f"]:
     return (sums.square().sum(dim=2) + LEAST).log()
 
 
-def routed(votes: Float[Tensor, "n i f p"]) -> tuple[Float[Tensor, "n f p"], Float[Tensor, "n i f"]]:
+def routed(votes: Float[Tensor, "n f i p"]) -> tuple[Float[Tensor, "n f p"], Float[Tensor, "n f i"]]:
     """Sums s_j of the votes, weighted by agreement, and the weights c_ij.
 
     Each primary capsule shares itself out among the findings, film by film, and does so anew after it was
@@ -210,10 +211,14 @@ def routed(votes: Float[Tensor, "n i f p"]) -> tuple[Float[Tensor, "n f p"], Flo
     """
     b = votes.new_zeros(votes.shape[:3])
     for _ in range(N_ROUTINGS - 1):
-        s = torch.einsum("nif,nifp->nfp", b.softmax(dim=2), votes)
-        b = b + torch.einsum("nifp,nfp->nif", votes, squash(s))
-    c = b.softmax(dim=2)
-    return torch.einsum("nif,nifp->nfp", c, votes), c
+        s = _summed(b.softmax(dim=1), votes)
+        b = b + (votes @ squash(s).unsqueeze(3)).squeeze(3)
+    c = b.softmax(dim=1)
+    return _summed(c, votes), c
+
+
+def _summed(c: Float[Tensor, "n f i"], votes: Float[Tensor, "n f i p"]) -> Float[Tensor, "n f p"]:
+    return (c.unsqueeze(2) @ votes).squeeze(2)
 
 
 def masked(capsules: Float[Tensor, "n p"], kept: Bool[Tensor, "n f"]) -> Float[Tensor, "n p"]:
