@@ -17,6 +17,8 @@ FINDINGS = ("Effusion", "Mass", "Pneumonia")
 MODEL_OF = {
     "attention_guided": {"name": "attention_guided", "backbone": "resnet10t", "input_hw": (64, 64)},
     "equivariant": {"name": "pixel_correlation", "backbone": "resnet10t", "input_hw": (64, 64)},
+    "capsule_pretraining": {"name": "capsule_cascade(4)", "backbone": "resnet10t", "input_hw": (64, 64)},
+    "margin": {"name": "capsules", "backbone": "capsule_stem(4)", "input_hw": (28, 28)},
     "classify": {"name": "average_pooling", "backbone": "resnet10t", "input_hw": (64, 64)},
 }
 """A small model for each step."""
@@ -29,7 +31,15 @@ def test_the_tables_are_whole() -> None:
     assert sorted(OPTIMISERS) == ["adam", "adamw", "sgd"]
     assert sorted(SCHEDULES) == ["constant", "one_cycle", "plateau", "step"]
     assert sorted(UNFREEZING) == ["at_once", "gradual"]
-    assert sorted(STEPS) == ["attention_guided", "classify", "equivariant"]
+    assert sorted(STEPS) == [
+        "attention_guided",
+        "capsule_pretraining",
+        "classify",
+        "detect",
+        "equivariant",
+        "margin",
+        "patches",
+    ]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
