@@ -10,6 +10,7 @@ from hilum.study.train import check
 
 HEADER = ("Command", "Cost", "Expected", "Deviates")
 WITH_A_GRID = {
+    "capsule_cascade": 1,
     "chexnet": 6,
     "lse_lba": 2,
     "pylon": 2,
@@ -36,6 +37,9 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_folder_is_whole() -> None:
     assert sorted(shipped()) == [
+        "capsule_cascade",
+        "capsule_margin",
+        "capsules",
         "chexnet",
         "demo",
         "lse_lba",

@@ -10,6 +10,8 @@ from hilum.recipe import Recipe, cells_over, load, shipped
 
 PAGES = Path(__file__).parents[2] / "docs" / "systems"
 SHARED = {
+    "capsule_cascade": "capsules",
+    "capsule_margin": "capsules",
     "multires_efficientnetb4": "multires",
     "multires_resnet50": "multires",
     "sorkhei_frozen": "sorkhei_baseline",
