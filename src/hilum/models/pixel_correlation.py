@@ -53,7 +53,7 @@ class PixelCorrelation(LogSumExpPooling, OwnMaps):
         affinity: Literal["cosine", "attention"] = "cosine",
         heads: float = 4.0,
     ) -> None:
-        super().__init__(body.without_metadata(), r)
+        super().__init__(body, r)
         self.features, self.background = features, background
         n_channels, width = body.n_channels, max(body.n_channels // 2, 32)
         self.levels = nn.ModuleList()
@@ -117,7 +117,7 @@ class PixelCorrelation(LogSumExpPooling, OwnMaps):
         return activations, torch.cat(made, dim=1)
 
     def prepared(self, class_maps: Float[Tensor, "n f u v"]) -> Float[Tensor, "n f u v"]:
-        """Positive evidence as a share of each map's maximum, kept where its finding is the pixel's strongest.
+        """Positive evidence as a share of each map's maximum, where its finding is the pixel's strongest.
 
         Source: Wang et al., CVPR 2020, its code; D'Souza et al. 2022 mention the last step only.
         """

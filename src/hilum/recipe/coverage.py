@@ -37,7 +37,8 @@ def covered(found: Sequence[Published]) -> list[Covered]:
             over = f"over {cells.over}" if cells.over else ""
             if cells.members:
                 cell = f"ensemble of {', '.join(cells.members)}"
-            rows = " ".join(part for part in (name, cell, over, cells.branch, cells.method, cells.box_rule) if part)
+            parts = (name, cell, over, cells.branch, cells.method, cells.box_rule)
+            rows = " ".join(part for part in parts if part)
             by_recipe |= dict.fromkeys(cells.numbers, rows)
     return [Covered(number, *_state(number, by_recipe)) for number in found]
 

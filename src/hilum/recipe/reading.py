@@ -86,7 +86,8 @@ def _toml_value(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(_toml_value, value)) + "]"
     if isinstance(value, dict):
-        inside = (f"{_toml_key(key)} = {_toml_value(each)}" for key, each in value.items() if each is not None)
+        said = ((_toml_key(key), each) for key, each in value.items() if each is not None)
+        inside = (f"{key} = {_toml_value(each)}" for key, each in said)
         return "{" + ", ".join(inside) + "}"
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,4 +1,4 @@
-"""What each network of a composite model would say alone: probabilities, and their AUROC beside the model's."""
+"""What each network of a composite model would say alone, as probabilities beside the model's."""
 
 import numpy as np
 import torch

@@ -46,7 +46,7 @@ def equivariant(
     """
     images, labels = seen.images, seen.labels
     angle = _angles(model, len(images), degrees).to(images)
-    here, there = (_branch(model, each, labels) for each in (images, turned(images, angle)))
+    here, there = (_branch(model, each, labels, seen.metadata) for each in (images, turned(images, angle)))
     inside = turned(torch.ones_like(here.prepared[:, :1]), angle) > INSIDE
     first = _hard(turned(here.prepared, angle) - there.refined, inside, hardest)
     second = _hard(turned(here.refined, angle) - there.prepared, inside, hardest)
@@ -73,10 +73,10 @@ class _Made:
         self.logits, self.prepared, self.refined, self.raw = logits, prepared, refined, raw
 
 
-def _branch(model: PixelCorrelation, images: Tensor, labels: Tensor) -> _Made:
+def _branch(model: PixelCorrelation, images: Tensor, labels: Tensor, metadata: Tensor) -> _Made:
     activations, compared = model.compared(images)
     with torch.no_grad():
-        logits = model.logits_from(activations).float()
+        logits = model.logits_from(activations, metadata).float()
         class_maps = model.class_maps(activations)
         prepared = model.prepared(class_maps)
     present = (labels == 1)[:, :, None, None]

@@ -238,6 +238,7 @@ def _quiet() -> Iterator[None]:
     """Keeps Lightning's advice on loaders and its own deprecations off the screen."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        for text in (".*does not have many workers.*", ".*treespec.*", ".*deterministic.*"):
+        told = (".*does not have many workers.*", ".*treespec.*", ".*deterministic.*", ".*in eval mode.*")
+        for text in told:
             warnings.filterwarnings("ignore", text)
         yield

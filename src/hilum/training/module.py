@@ -178,5 +178,7 @@ def _others(model: Classifier, learns: Sequence[str]) -> list[Module]:
     Raises:
         ValueError: The model has no such part.
     """
-    wanted = [pick(model.parts, name, f"part of {type(model).__name__}") for name in learns]
-    return [part for part in model.parts.values() if wanted and not any(part is each for each in wanted)]
+    parts = model.parts
+    for name in learns:
+        pick(parts, name, f"part of {type(model).__name__}")
+    return [part for name, part in parts.items() if learns and name not in learns]
