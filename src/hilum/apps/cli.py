@@ -30,6 +30,7 @@ from hilum.apps.options import (
     printed,
 )
 from hilum.apps.score import score
+from hilum.apps.sweep import sweep
 from hilum.apps.weights import weights
 from hilum.errors import HilumError, UsageError
 
@@ -49,6 +50,7 @@ app.command(data_app)
 app.command(grid)
 app.command(ledger)
 app.command(score)
+app.command(sweep)
 app.command(weights)
 
 Run = Annotated[Path, Parameter(help="A run folder.")]

@@ -14,6 +14,14 @@ from hilum.report.figures import save_figures
 from hilum.report.grid_page import Cell, GridRecord, PooledRow, grid_page, grid_tables
 from hilum.report.page import page_from
 from hilum.report.record import Case, Example, JudgedClaim, RunRecord
+from hilum.report.search_page import (
+    Searched,
+    SearchRecord,
+    Trial,
+    best_so_far,
+    search_page,
+    search_table,
+)
 from hilum.report.sweep import Sweep, swept
 from hilum.report.tables import SummaryRow, csv_from, named, summary_from, text_table
 
@@ -28,8 +36,12 @@ __all__ = [
     "Pairing",
     "PooledRow",
     "RunRecord",
+    "SearchRecord",
+    "Searched",
     "SummaryRow",
     "Sweep",
+    "Trial",
+    "best_so_far",
     "cases_from",
     "comparison_page",
     "csv_from",
@@ -43,6 +55,8 @@ __all__ = [
     "page_from",
     "save_figures",
     "save_tables",
+    "search_page",
+    "search_table",
     "summary_from",
     "swept",
     "text_table",
