@@ -54,7 +54,7 @@ def _measured(side: int, n_films: int, n_rounds: int) -> tuple[int, int, float, 
     torch.manual_seed(0)
     before = _held()
     settings = {"map_stride": 32, "metadata": False, "findings": CHESTXRAY14, "input_hw": (side, side)}
-    model = build(name="capsules", backbone="capsule_stem", **settings).to(DEVICE)
+    model = build(name="capsules", backbone=f"capsule_stem(256, {side})", **settings).to(DEVICE)
     model.to(memory_format=torch.channels_last).train()
     optimiser = torch.optim.Adam(model.parameters())
     images = torch.randn(n_films, 3, side, side, device=DEVICE)

@@ -28,7 +28,7 @@ FINDINGS = ("Effusion", "Mass", "Hernia")
 
 def _model(side: int = 28, width: int = 4, findings: tuple[str, ...] = FINDINGS) -> CapsNet:
     torch.manual_seed(0)
-    stem = CapsuleStem(float(width))
+    stem = CapsuleStem(float(width), float(side))
     return CapsNet(Body(nn.Sequential(stem), width, findings, (side, side))).eval()
 
 
@@ -229,10 +229,25 @@ def test_the_stem_is_one_block() -> None:
     assert ([name for name, _ in body.named_children()], n_channels) == (["stem"], 8)
     assert body(torch.zeros(1, 3, 28, 28)).shape == (1, 8, 20, 20)
     assert backbone_from("capsule_stem")[1] == 256
+    assert backbone_from("capsule_stem(8, 40)")[0](torch.zeros(1, 3, 56, 56)).shape == (1, 8, 32, 32)
     with pytest.raises(ValueError, match="no other map stride"):
         backbone_from("capsule_stem", 16)
     with pytest.raises(ValueError, match="width of the stem is 0"):
         backbone_from("capsule_stem(0)")
+    with pytest.raises(ValueError, match=r"side of the stem is 0\.5"):
+        backbone_from("capsule_stem(8, 0.5)")
+
+
+def test_a_large_film_or_a_crop_is_read_at_28_px() -> None:
+    small = _model()
+    torch.manual_seed(0)
+    large = CapsNet(Body(nn.Sequential(CapsuleStem(4.0)), 4, FINDINGS, (56, 56))).eval()
+    films = torch.randn(2, 3, 56, 56)
+    with torch.inference_mode():
+        _, capsules, logits = large.read(films)
+        means = films.unflatten(3, (28, 2)).unflatten(2, (28, 2)).mean(dim=(3, 5))
+        torch.testing.assert_close(logits, small(means))
+        assert large.reconstructed(capsules, logits > 0).shape == (2, 3, 28, 28)
 
 
 def test_what_is_refused() -> None:

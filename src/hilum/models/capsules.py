@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from hilum.lookup import whole
 from hilum.models.classifier import Body, Branch, LastMapClassifier
-from hilum.models.inputs import BLACK, WHITE
+from hilum.models.inputs import BLACK, WHITE, resized
 from hilum.models.shape import shape_after
 
 SIDE_PX, WIDTH = 28, 256
@@ -29,18 +29,31 @@ SPREAD = 0.1
 """Of the first weights of the votes."""
 
 
+class Small(nn.Module):
+    """Images at a side of their own; those of that side stay as they are."""
+
+    def __init__(self, side_px: int) -> None:
+        super().__init__()
+        self.side_px = side_px
+
+    def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 s s"]:
+        """Means over the pixels that become one."""
+        return resized(images, (self.side_px, self.side_px))
+
+
 class CapsuleStem(nn.Sequential):
-    """The convolution before the capsules: 9 x 9, stride 1, without padding, ReLU.
+    """The convolution before the capsules: 9 x 9, stride 1, without padding, ReLU; on small films.
 
     Source: Sabour et al., NeurIPS 2017 (arXiv:1710.09829), section 4.
 
     Args:
         width: Channels.
+        side_px: To which a larger film, or a crop of one, is brought first.
     """
 
-    def __init__(self, width: float = float(WIDTH)) -> None:
+    def __init__(self, width: float = float(WIDTH), side_px: float = float(SIDE_PX)) -> None:
         n = whole(width, "width of the stem")
-        super().__init__(nn.Conv2d(3, n, KERNEL), nn.ReLU())
+        super().__init__(Small(whole(side_px, "side of the stem")), nn.Conv2d(3, n, KERNEL), nn.ReLU())
         self.num_features = n
 
 
@@ -65,6 +78,8 @@ class CapsuleClassifier(LastMapClassifier, Branch):
 class CapsNet(CapsuleClassifier):
     """Primary capsules from the last map, routed to a capsule a finding; a decoder draws the film from these.
 
+    It draws what the stem reads, which is 8 px more each way than its map has cells.
+
     |v| / (1 - |v|) is |s|^2, so the logit is its logarithm, exact at both ends.
 
     Source: Sabour et al., NeurIPS 2017 (arXiv:1710.09829), section 4, with the sizes of Pun et al. 2021.
@@ -82,13 +97,13 @@ class CapsNet(CapsuleClassifier):
         if min(height, width) < KERNEL:
             raise ValueError(
                 f"capsules on a last map of {height} x {width} cells; they need {KERNEL} x {KERNEL}, as "
-                f"backbone capsule_stem has from 17 px on, or name capsule_cascade"
+                f"backbone capsule_stem has from a side of 17 px on, or name capsule_cascade"
             )
         n_findings = len(body.findings)
         self.n_pooled = n_findings * N_CLASS
         self.backbone = body.backbone
         self.capsules = Capsules(body.n_channels, (height, width), n_findings)
-        self.decoder = Decoder(self.n_pooled, body.input_hw)
+        self.decoder = Decoder(self.n_pooled, (height + KERNEL - 1, width + KERNEL - 1))
 
     @property
     def parts(self) -> Mapping[str, nn.Module]:
