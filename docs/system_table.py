@@ -1,4 +1,4 @@
-"""Trains every single-stage system on phantoms, or some on real films, and writes systems.md again.
+"""Trains every system on phantoms, or some on real films, and writes systems.md again.
 
 python docs/system_table.py phantoms RUNS
 python docs/system_table.py real RUNS --data DIR
@@ -22,8 +22,10 @@ from hilum import models
 from hilum.data.phantom import write
 from hilum.errors import HilumError
 from hilum.evaluate import Score, scores_from_json
+from hilum.explain import class_maps
 from hilum.recipe import alone, load
 from hilum.report.tables import same_t
+from hilum.study.ensemble import ensemble
 from hilum.study.folder import RunFolder, read_json
 from hilum.study.run import run_recipe
 
@@ -60,6 +62,21 @@ BALANCED = ("training.start_at_prevalence", "false")
 """A loss that weighs both labels alike wants a start at even odds."""
 
 
+AT_ONCE = ("training.unfreezing", "at_once")
+PX_28 = tuple((f"data.{key}", "28") for key in ("input_px", "resize_px", "store_px"))
+SECOND = (("then.1.epochs", "1"), ("then.1.learning_rate", "1e-3"))
+CASCADE = (
+    ("training.epochs", "2"),
+    ("then.1.epochs", "2"),
+    ("then.2.epochs", "1"),
+    ("then.2.unfreezing", "at_once"),
+)
+"""Its three stages share the epochs."""
+
+BOXED = ("data.split", "boxed(0.5, 0.125)")
+DETECTOR = (("model.name", "retinanet(64)"), ("localize.thresholds", "['detector']"))
+
+
 @dataclass(frozen=True)
 class Row:
     """One system.
@@ -69,12 +86,14 @@ class Row:
         title: What the table calls it.
         method: The map that makes its boxes.
         changes: More than `SHARED`: its one backbone, where the recipe's own is too large for the time.
+        members: Recipes of the rows whose soft vote it is, and "ensembles" its page; empty for a system.
     """
 
     recipe: str
     title: str
     method: str
     changes: tuple[tuple[str, str], ...] = ()
+    members: tuple[str, ...] = ()
 
 
 ROWS = (
@@ -92,7 +111,19 @@ ROWS = (
     Row("lse_lba", "LSE-LBA, merged ResNet-18", "own", (SMALL,)),
     Row("pylon", "PYLON-like, ResNet-18", "own", (SMALL,)),
     Row("modern", "ConvNeXt-T", "gradcam"),
+    Row("pcm_resnet50", "MultiRes-ResNet-18 + PCM", "own", (SMALL, BALANCED, *SECOND)),
+    Row("ag_cnn", "AG-CNN, ResNet-18 twice", "gradcam", (SMALL, BALANCED, AT_ONCE)),
+    Row("capsules", "CapsNet, 28 px", "gradcam", (*PX_28, ("model.backbone", "capsule_stem(128)"))),
+    Row("capsule_cascade", "ResNet-18 then CapsNet", "gradcam", (SMALL, *CASCADE)),
+    Row("patch_mil", "Patches, ResNet-18, labels alone", "own", (SMALL, ("training.step", "patches(0)"))),
+    Row(
+        "soft_vote", "Soft vote of WILDCAT, PCAM and PYLON-like", "own", members=("wildcat", "pcam", "pylon")
+    ),
+    Row("retinanet", "RetinaNet, ResNet-18, taught by boxes ‡", "own", (SMALL, BOXED, *DETECTOR)),
 )
+PAGES = {"standard_": "multires", "multires_": "multires", "pcm_": "pcm", "capsule_cascade": "capsules"}
+"""Pages that several recipes share, by what their names start with."""
+
 REAL = ("rsna_classifier", "sorkhei_space", "wildcat")
 COLUMNS = (("auroc", None), ("hit_rate", None), ("t_iou", 0.1), ("t_iou", 0.3))
 WORDS = ("mean AUROC", "hit rate", "T(IoU) 0.1", "T(IoU) 0.3")
@@ -100,6 +131,11 @@ WORDS = ("mean AUROC", "hit rate", "T(IoU) 0.1", "T(IoU) 0.3")
 
 def trained(row: Row, data: Path, runs: Path) -> tuple[RunFolder, float]:
     """The row's run, made now where it is not there, and the minutes it took."""
+    folder, clock = RunFolder(runs / row.recipe), runs / row.recipe / "minutes.json"
+    if row.members:
+        if not folder.scores.is_file():
+            ensemble([runs / member for member in row.members], folder.path)
+        return folder, math.nan
     changes = {
         **SHARED,
         "explain.methods": f"['{row.method}']",
@@ -107,7 +143,6 @@ def trained(row: Row, data: Path, runs: Path) -> tuple[RunFolder, float]:
         **dict(row.changes),
     }
     resolved = alone(load(row.recipe, changes))
-    folder, clock = RunFolder(runs / row.recipe), runs / row.recipe / "minutes.json"
     if not clock.is_file():
         begin = time.monotonic()
         run_recipe(resolved, data, folder.path)
@@ -125,7 +160,9 @@ def means(folder: RunFolder) -> list[Score]:
 def line(row: Row, folder: RunFolder, minutes: float) -> str:
     """The row of the table; numbers that do not clearly beat their floor carry a dagger."""
     found = means(folder)
-    model, _, _ = models.load(folder.weights)
+    if row.members:
+        return f"| [{row.title}](ensembles.md) | {' | '.join(map(_cell, found))} | | | |"
+    model, _, _ = models.load(folder.weights, class_maps)
     n_parameters = sum(parameter.numel() for parameter in model.parameters())
     history = [json.loads(each) for each in folder.history.read_text(encoding="utf-8").splitlines()]
     pace = sum(record["seconds"] for record in history) / len(history)
@@ -148,7 +185,7 @@ def at_floor(folder: RunFolder) -> bool:
 
 
 def _page(name: str) -> str:
-    return "multires" if name.startswith(("standard_", "multires_")) else name
+    return next((page for start, page in PAGES.items() if name.startswith(start)), name)
 
 
 def _cell(score: Score) -> str:
@@ -174,7 +211,7 @@ def table(rows: list[Row], data: Path, runs: Path) -> tuple[list[str], list[str]
             tell(lines[-1])
             continue
         lines.append(line(row, folder, minutes))
-        curves += [curve(row, folder)] if at_floor(folder) else []
+        curves += [curve(row, folder)] if at_floor(folder) and not row.members else []
         tell(lines[-1])
     return lines, curves
 

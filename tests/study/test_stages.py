@@ -83,7 +83,9 @@ def test_a_claim_can_name_a_branch(guided: Path, phantoms: Path) -> None:
     recipe = recipes.parse(folder.recipe.read_text(), "run")
     run = scored_run(folder, recipe, open_films(phantoms, recipe.data))
     claims = {each.text: each.verdict for each in claims_of(run)}
-    assert claims["The global branch is above the local one"].n_pairs == 1
+    of_branches = claims["The global branch is above the local one"]  # too few films to say more
+    assert of_branches.reason in ("", "undefined in half of the redrawn cohorts")
+    assert not np.array_equal(run.alone("global").probabilities, run.probabilities)
     missing = claims["CapsNet does better at a crop that DenseNet-121 chose than at its own"]
     assert "needs a run of 'AG-CNN" in missing.reason
     with pytest.raises(LookupError, match="no branch 'third'"):
