@@ -15,7 +15,7 @@ from hilum.training.losses import binary_cross_entropy
 FINDINGS = ("Nodule", "Effusion")
 N_FILMS = 32
 NARROW = {"capsule_cascade": "capsule_cascade(8)", "fully_connected": "fully_connected(64)"}
-RATES = {"capsule_cascade": 3e-3}
+RATES = {"capsule_cascade": 3e-3, "capsules": 3e-3}
 BACKBONES = [
     "resnet18",
     "resnet34",
