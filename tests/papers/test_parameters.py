@@ -10,10 +10,13 @@ from hilum.recipe import Recipe, cells_over, load, shipped
 
 PAGES = Path(__file__).parents[2] / "docs" / "systems"
 SHARED = {
+    "ag_cnn_guan": "ag_cnn",
     "capsule_cascade": "capsules",
     "capsule_margin": "capsules",
     "multires_efficientnetb4": "multires",
     "multires_resnet50": "multires",
+    "pcm_efficientnetb4": "pcm",
+    "pcm_resnet50": "pcm",
     "sorkhei_frozen": "sorkhei_baseline",
     "standard_efficientnetb4": "multires",
     "standard_resnet50": "multires",

@@ -118,7 +118,7 @@ def _branch(
     neck: str,
     start: str,
 ) -> Branch:
-    own = call_from(backbone)[0] in OWN
+    own = backbone.partition("(")[0].strip() in OWN
     made = build(
         name=name or "average_pooling",
         backbone=backbone,

@@ -141,7 +141,7 @@ def fit(
             max_epochs=epochs,
             accelerator="auto",
             devices=devices,
-            strategy=_strategy(devices, whole_model=unfreezing == "at_once" and step == "classify"),
+            strategy=_strategy(devices, whole_model=unfreezing == "at_once" and not model.parts),
             use_distributed_sampler=False,
             gradient_clip_val=clip_norm,
             precision="bf16-mixed" if computes_in_bf16(precision) else "32-true",
