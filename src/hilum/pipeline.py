@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Float64, Int, UInt8
 
-from hilum.boxes import BoxTable
+from hilum.boxes import BoxTable, area, clip, moved
 from hilum.data.geometry import Geometry, input_to_frame, input_to_store, squared
 from hilum.data.metadata import N_METADATA
 from hilum.data.radiograph import eight_bit_from
 from hilum.explain import class_maps, logits_and_heatmaps
-from hilum.localize import BoxRule, boxes_from
+from hilum.localize import DETECTOR, BoxRule, boxes_from
 from hilum.models import Classifier, Composite, load, network_input
+from hilum.models.retinanet import RetinaNet
 
 Probabilities = Float32[np.ndarray, "n f"]
 Films = UInt8[np.ndarray, "n s s"]
@@ -63,6 +64,46 @@ def explain(
     images, extras = _on_device(model, films, geometry, metadata)
     logits, maps = logits_and_heatmaps(model, images, methods, findings, extras)
     return torch.from_numpy(logits).sigmoid().numpy(), maps
+
+
+def detect(
+    model: Classifier,
+    films: Films,
+    geometry: Geometry,
+    affine: Float64[np.ndarray, "n 2 3"],
+    frame_hw: tuple[int, int],
+) -> BoxTable:
+    """Boxes that a detector makes by itself, with its scores; `image` counts the films.
+
+    Args:
+        model: In eval mode.
+        films: As squares of `geometry.store_px`.
+        geometry: How they become network input.
+        affine: From network input to frame, in px.
+        frame_hw: Of the frame in which boxes are given, in px.
+
+    Raises:
+        TypeError: The model is no detector.
+    """
+    images, _ = _on_device(model, films, geometry, None)
+    with torch.inference_mode():
+        found = detector_from(model).detections(images).double().cpu().numpy()
+    film = found[:, 0].astype(np.int64)
+    xyxy = clip(moved(found[:, 2:6], affine[film]), frame_hw)
+    return BoxTable(film, found[:, 1].astype(np.int64), xyxy, found[:, 6]).rows(area(xyxy) > 0)
+
+
+def detector_from(model: Classifier) -> RetinaNet:
+    """The model itself.
+
+    Raises:
+        TypeError: It makes no boxes by itself.
+    """
+    if isinstance(model, RetinaNet):
+        return model
+    raise TypeError(
+        f"{type(model).__name__} makes no boxes by itself; take another threshold than {DETECTOR!r}"
+    )
 
 
 def localize(
@@ -158,15 +199,20 @@ class Reader:
         unknown = np.full((1, N_METADATA), 0.5, np.float32)
         probabilities, maps = explain(self._model, films, self._geometry, (self._method,), unknown)
         n_findings, film_hw = len(self._model.findings), (grey.shape[0], grey.shape[1])
-        boxes = localize(
-            maps[self._method][0],
-            np.zeros(n_findings, np.int64),
-            np.arange(n_findings),
-            probabilities[0],
-            input_to_frame(self._geometry, np.tile(film_hw, (n_findings, 1)), film_hw),
-            self._geometry.input_hw,
-            self._rule,
-            film_hw,
-            self._ranges,
-        )
+        affine = input_to_frame(self._geometry, np.tile(film_hw, (n_findings, 1)), film_hw)
+        if self._rule.of_model:
+            boxes = detect(self._model, films, self._geometry, affine[:1], film_hw)
+            boxes = boxes.rows(probabilities[0, boxes.finding] >= (self._rule.gate or 0))
+        else:
+            boxes = localize(
+                maps[self._method][0],
+                np.zeros(n_findings, np.int64),
+                np.arange(n_findings),
+                probabilities[0],
+                affine,
+                self._geometry.input_hw,
+                self._rule,
+                film_hw,
+                self._ranges,
+            )
         return Opinion(self._model.findings, probabilities[0], maps[self._method][0], boxes, film_hw)

@@ -20,6 +20,8 @@ MODEL_OF = {
     "capsule_pretraining": {"name": "capsule_cascade(4)", "backbone": "resnet10t", "input_hw": (64, 64)},
     "margin": {"name": "capsules", "backbone": "capsule_stem(4)", "input_hw": (28, 28)},
     "classify": {"name": "average_pooling", "backbone": "resnet10t", "input_hw": (64, 64)},
+    "detect": {"name": "retinanet(16)", "backbone": "resnet10t", "input_hw": (64, 64)},
+    "patches": {"name": "patches(4)", "backbone": "resnet10t", "input_hw": (64, 64)},
 }
 """A small model for each step."""
 

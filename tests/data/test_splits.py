@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GroupShuffleSplit
 
-from hilum.boxes import no_boxes
+from hilum.boxes import BoxTable, no_boxes
 from hilum.data import Cohort
 from hilum.data.splits import (
     abnormal,
+    boxed,
     given,
     official,
     official_lines,
@@ -181,11 +182,51 @@ def test_every_patient_has_the_same_chance(make) -> None:
     assert np.abs(times - mean).max() < 5 * np.sqrt(200 * (mean / 200) * (1 - mean / 200))
 
 
-@pytest.mark.parametrize("make", [official, official_lines, official_shuffled, abnormal])
+@pytest.mark.parametrize("make", [official, official_lines, official_shuffled, abnormal, boxed])
 def test_data_without_official_sides_says_so(make) -> None:
     unsided = dataclasses.replace(_cohort(9), split=np.array([""] * 9, "<U5"))
     with pytest.raises(ValueError, match=r"has no official sides; take the split random\(\.\.\.\)"):
         make(unsided, 0)
+
+
+def _boxed_cohort() -> Cohort:
+    """Of 50 tested patients the first 20 have a box, each on the second of three films."""
+    image = np.arange(450, 510, 3) + 1
+    nothing = np.zeros(20)
+    boxes = BoxTable(image, np.zeros(20, np.int64), np.tile([0.0, 0.0, 9.0, 9.0], (20, 1)), nothing)
+    return dataclasses.replace(_cohort(n_test=150), reference=boxes)
+
+
+@pytest.mark.parametrize(("share", "n_moved"), [(0.8, 16), (0.25, 5), (0.001, 1), (0.999, 19)])
+def test_boxed_patients_move_to_training_with_all_their_films(share, n_moved) -> None:
+    cohort = _boxed_cohort()
+    split, plain = boxed(cohort, 4, share, 0.2), official(cohort, 4, 0.2)
+    moved = _patients(split, "train") & _patients(plain, "test")
+    assert len(moved) == n_moved
+    assert moved <= set(cohort.patient[cohort.reference.image].tolist())
+    changed = np.flatnonzero(split.split != plain.split)
+    assert len(changed) == 3 * n_moved
+    assert (split.split[changed] == "train").all()
+    assert len(_patients(split, "test")) == 50 - n_moved
+    assert f"{share:g} of the tested patients with boxes train, seed 4" in split.split_name
+    if 1 < n_moved < 19:
+        assert moved != _patients(boxed(cohort, 5, share, 0.2), "train") & _patients(plain, "test")
+
+
+def test_boxed_patients_are_needed() -> None:
+    with pytest.raises(ValueError, match="0 tested patients have boxes"):
+        boxed(_cohort(n_test=150), 0)
+    with pytest.raises(ValueError, match="boxed share 1 must lie"):
+        boxed(_boxed_cohort(), 0, 1.0)
+
+
+def test_boxes_of_the_real_list_are_parted_by_patient(real) -> None:
+    split = split_from("boxed(0.8, 0.125)")(real, 42)
+    of_box = split.split[real.reference.image]
+    whose = [set(real.patient[real.reference.image[of_box == side]].tolist()) for side in ("train", "test")]
+    assert not whose[0] & whose[1]
+    assert len(whose[0]) / len(whose[0] | whose[1]) == pytest.approx(0.8, abs=0.002)
+    assert (of_box != "val").all()
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,31 @@ def test_point_map_counts_films_without_boxes(cohort_of) -> None:
     assert score.value > 0.9  # each box's own cell is the surest of all peaks
 
 
+def test_boxes_of_a_detector_are_points_with_their_own_scores(cohort_of) -> None:
+    """One finding: two boxes that hit, one that does not and is surer than the second of them."""
+    cohort = cohort_of(30, 10)
+    reference = cohort.reference.rows(cohort.reference.finding == 0)
+    hit = reference.rows(np.array([0, 1]))
+    away = hit.xyxy[:1] + 5000.0  # its centre lies in no box
+    detections = BoxTable(
+        np.array([*hit.image, hit.image[0]]),
+        np.zeros(3, np.int64),
+        np.concatenate([hit.xyxy, away]),
+        np.array([0.9, 0.2, 0.5]),
+    )
+    rule = BoxRule("detector")
+    scores = detection_scores(
+        cohort, _system(cohort)[1], {"detector": detections}, rules=(rule,), **_settings()
+    )
+    point = _one(scores, "pointwise_map", None, "Mass")
+    assert point.value == pytest.approx((1 + 2 / 3) / len(reference))
+    assert point.protocol.boxes == "points, centres of all boxes"
+    assert point.protocol.map_size == point.protocol.map_scale == NOT_APPLICABLE
+    assert list(point.floors) == ["shuffled", "whole_image", "class_mean_box"]
+    froc = _one(scores, "froc", 8.0, "Mass")
+    assert (froc.value, froc.box_rule) == (pytest.approx(2 / len(reference)), "detector")
+
+
 def test_every_metric_at_every_t(cohort_of) -> None:
     cohort = cohort_of(50, 30)
     scores = _detected(cohort, _system(cohort)) + _false(cohort, _system(cohort))

@@ -290,3 +290,13 @@ def test_a_sweep_is_each_rule_alone() -> None:
 
 def test_a_sweep_over_no_rules_is_empty() -> None:
     assert sweep_from(np.eye(4, dtype=np.float32)[None], IDENTITY[None], (4, 4), [], (4, 4)) == []
+
+
+def test_a_detectors_rule_makes_no_box_from_a_map() -> None:
+    """Beside other rules, which go on making theirs."""
+    heatmaps = np.random.default_rng(1).random((3, 8, 8), dtype=np.float32)
+    affine = np.tile(np.eye(2, 3), (3, 1, 1))
+    rules = [BoxRule("detector"), BoxRule("level(180)"), BoxRule("detector", map_size="input")]
+    first, second, third = sweep_from(heatmaps, affine, (64, 64), rules, (64, 64))
+    assert [len(column) for column in (*first, *third)] == [0] * 6
+    assert set(second[0].tolist()) == {0, 1, 2}

@@ -10,6 +10,8 @@ NAMES = {
     "otsu+all+connectivity(4)": BoxRule("otsu", "all", connectivity=4),
     "dynamic(87.5)+largest+min_area(0.002)": BoxRule(min_area=0.002),
     "dynamic(87.5)+largest+gate(0.0)": BoxRule(gate=0.0),
+    "detector": BoxRule("detector", "hull", connectivity=4, min_area=0.1, scale="cohort"),
+    "detector+gate(0.5)": BoxRule("detector", gate=0.5),
     "level(180)+largest+scale(cohort)": BoxRule("level(180)", scale="cohort"),
     "level(180)+all+connectivity(4)+min_area(1e-05)+gate(0.5)+scale(cohort)": BoxRule(
         "level(180)", "all", connectivity=4, min_area=1e-5, gate=0.5, scale="cohort"

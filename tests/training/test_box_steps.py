@@ -142,7 +142,7 @@ def test_bright_squares_are_learnt(name: str, step) -> None:
     model = _model(name).train()
     optimiser = torch.optim.AdamW(model.parameters(), 1e-3)
     seen = _squares(torch.Generator().manual_seed(3))
-    for _ in range(40):
+    for _ in range(60):
         optimiser.zero_grad()
         step(model, seen, binary_cross_entropy).minimised.backward()
         optimiser.step()

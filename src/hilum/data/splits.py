@@ -99,6 +99,38 @@ def abnormal(cohort: Cohort, seed: int, n_normal: float = 5000, validation: floa
     return official(dataclasses.replace(cohort, split=split, split_name=name), seed, validation)
 
 
+def boxed(cohort: Cohort, seed: int, share: float = 0.8, validation: float = 0.125) -> Cohort:
+    """As `official`, but a share of the tested patients with boxes trains, with all their films.
+
+    The boxes of ChestX-ray14 lie on test films alone, so that nothing can be learnt from them otherwise.
+
+    Source: Li et al., CVPR 2018 (arXiv:1711.06373), section 4.2, who train on 80 % of the boxes. Differs from
+    the paper: whole patients move, and the other films keep the sides of the official lists.
+
+    Args:
+        cohort: With sides "train" and "test".
+        seed: Decides which patients train and which validate.
+        share: Of the tested patients with a box, in (0, 1).
+        validation: Share of the official training patients, in (0, 1).
+
+    Raises:
+        ValueError: A share that is not in (0, 1), no official sides, or fewer than two tested patients with
+            boxes.
+    """
+    _demand_shares(boxed=share)
+    made = official(cohort, seed, validation)
+    reference = cohort.reference.image[made.split[cohort.reference.image] == "test"]
+    patients = np.unique(cohort.patient[reference])
+    if len(patients) < 2:
+        raise ValueError(f"{len(patients)} tested patients have boxes; boxed({share:g}) needs two or more")
+    n_moved = min(max(1, round(share * len(patients))), len(patients) - 1)
+    moved = np.isin(cohort.patient, patients[_order(len(patients), seed)[:n_moved]])
+    split = made.split.copy()
+    split[moved] = "train"
+    name = f"{made.split_name}; {share:g} of the tested patients with boxes train, seed {seed}"
+    return dataclasses.replace(made, split=split, split_name=name)
+
+
 def random(cohort: Cohort, seed: int, train: float = 0.7, validation: float = 0.1) -> Cohort:
     """Shares of all patients train and validate, the rest are tested.
 
@@ -134,6 +166,7 @@ def given(cohort: Cohort, _seed: int) -> Cohort:
 
 SPLITS = {
     "abnormal": abnormal,
+    "boxed": boxed,
     "given": given,
     "official": official,
     "official_lines": official_lines,

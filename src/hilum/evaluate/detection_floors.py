@@ -33,6 +33,8 @@ def box_floors(
 ) -> dict[str, list[BoxTable]]:
     """For each floor the boxes of all pairs, once or as often as it is drawn; the random one first.
 
+    Boxes of a detector come from no map: they have no random and no centre floor.
+
     Args:
         pairs: Films and findings that have heatmaps.
         predicted: The system's boxes of these.
@@ -65,6 +67,8 @@ def box_floors(
         "centre": [_table(pairs, middle_group, *middle)],
         **_fixed_boxes(pairs, patient, reference, reference_patient, frame_hw),
     }
+    if rule.of_model:
+        del tables["random"], tables["centre"]
     if rule.gate is None:
         return tables
     shut = np.zeros((1 + int(pairs.image.max(initial=0)), 1 + int(pairs.finding.max(initial=0))), bool)

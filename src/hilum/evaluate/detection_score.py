@@ -150,8 +150,8 @@ def detection_scores(
         peaks: Points of point mAP: the greatest cell of each map, or all peaks.
 
     Returns:
-        Each finding and the mean over findings; point mAP stands once, without a rule. No score without
-        entries.
+        Each finding and the mean over findings; point mAP stands once, without a rule: of the maps, or of the
+        boxes of a detector, each a point at its centre. No score without entries.
 
     Raises:
         ValueError: No such hit rule, a rule without boxes, or a film without a heatmap.
@@ -176,6 +176,11 @@ def detection_scores(
         map_scale="raw",
     )
     points = points_from(pairs, pairs.maps, input_hw, peaks)
+    for rule in (each for each in rules if each.of_model):
+        points = pick(predicted, rule.name, "table of boxes")
+        points = points.rows(wanted[points.image, points.finding])
+        beside = _box_floors(scope, pairs, points, noise, input_hw, rule, rng)
+        pointed = dataclasses.replace(boxed_protocol(pointed, rule), boxes="points, centres of all boxes")
     shown = template("pointwise_map", pointed, method=method)
     scores = list(_curve_scores(scope, points, beside, (shown,), detected_once, _precision))
     for rule in rules:

@@ -170,17 +170,20 @@ def _box_table(
     patient = cohort.patient[reference.image]
     centre = floors.centre_map(noise.shape[1:])
     mean_box = floors.class_mean_box(reference.xyxy, reference.finding, patient)
+    of_floors = {
+        "random": floors.map_floor(noise, reference.xyxy, affine, input_hw, rule, frame_hw),
+        "shuffled": floors.shuffled(reference, predicted, patient),
+        "centre": floors.map_floor(centre, reference.xyxy, affine, input_hw, rule, frame_hw),
+        "whole_image": floors.whole_image(reference.xyxy, frame_hw),
+        "class_mean_box": floors.box_floor(reference.xyxy, mean_box)[0],
+    }
+    if rule.of_model:  # of no map, so that blind maps say nothing of it
+        del of_floors["random"], of_floors["centre"]
     return EntryTable(
         entry=np.arange(len(reference)),
         columns=COLUMNS,
         values=statistics(*best_overlaps(reference, predicted)),
-        floors={
-            "random": floors.map_floor(noise, reference.xyxy, affine, input_hw, rule, frame_hw),
-            "shuffled": floors.shuffled(reference, predicted, patient),
-            "centre": floors.map_floor(centre, reference.xyxy, affine, input_hw, rule, frame_hw),
-            "whole_image": floors.whole_image(reference.xyxy, frame_hw),
-            "class_mean_box": floors.box_floor(reference.xyxy, mean_box)[0],
-        },
+        floors=of_floors,
         box_rule=rule.name,
         protocol=boxed_protocol(protocol, rule),
     )
@@ -221,6 +224,9 @@ def _pixel_table(
 
 def boxed_protocol(protocol: Protocol, rule: BoxRule) -> Protocol:
     """The protocol with what a box rule says of boxes and maps."""
+    if rule.of_model:
+        words = {"boxes": "any", "map_size": NOT_APPLICABLE, "map_scale": NOT_APPLICABLE}
+        return dataclasses.replace(protocol, **words)
     several = rule.component == "all" or len(cuts_from(rule.threshold)) > 1
     return dataclasses.replace(
         protocol,

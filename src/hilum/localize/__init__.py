@@ -13,4 +13,5 @@ from hilum.localize.scale import cohort_ranges as cohort_ranges
 from hilum.localize.scale import enlarged as enlarged
 from hilum.localize.scale import extremes_from as extremes_from
 from hilum.localize.scale import unit_map as unit_map
+from hilum.localize.threshold import DETECTOR as DETECTOR
 from hilum.localize.threshold import THRESHOLDS as THRESHOLDS

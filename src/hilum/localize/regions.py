@@ -73,6 +73,8 @@ def sweep_from(
     for map_size, signed in {(rule.map_size, rule.signed): None for rule in rules}:
         members = [i for i, r in enumerate(rules) if (r.map_size, r.signed) == (map_size, signed)]
         ways = [(i, cut) for i in members for cut in cuts_from(rules[i].threshold)]
+        if not ways:  # a detector's boxes come from no map
+            continue
         live = np.flatnonzero(likely >= gates[members].min())
         maps = heatmaps[live] if signed else np.maximum(heatmaps[live], 0)
         cuts = [(rules[i], cut) for i, cut in ways]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 
 from hilum.localize.component import COMPONENTS, REACH
-from hilum.localize.threshold import cuts_from
+from hilum.localize.threshold import DETECTOR, cuts_from
 from hilum.lookup import pick
 
 MAP_SIZES = ("frame", "input")
@@ -15,7 +15,8 @@ class BoxRule:
     """How a heatmap becomes boxes.
 
     Attributes:
-        threshold: A name of `THRESHOLDS` with its numbers.
+        threshold: A name of `THRESHOLDS` with its numbers, or `DETECTOR` for the boxes that a model makes by
+            itself: then all else but the gate plays no part.
         component: A name of `COMPONENTS`.
         map_size: "frame" enlarges the map to the pixels that its input covers in the film's frame,
             "input" to the network's input.
@@ -33,6 +34,8 @@ class BoxRule:
         'fraction(0.7)+hull'
         >>> BoxRule("level(180)", connectivity=4, gate=0.5).name
         'level(180)+largest+connectivity(4)+gate(0.5)'
+        >>> BoxRule("detector", gate=0.5).name
+        'detector+gate(0.5)'
         >>> BoxRule(map_size="film")
         Traceback (most recent call last):
         ValueError: unknown map size 'film'; known: frame, input
@@ -65,11 +68,18 @@ class BoxRule:
             raise ValueError(f"gate {self.gate:g} must be a probability, 0 to 1")
 
     @property
+    def of_model(self) -> bool:
+        """Whether the boxes are a detector's own, with their own scores, and of no heatmap."""
+        return self.threshold == DETECTOR
+
+    @property
     def name(self) -> str:
         """Threshold, component and further choices that are not the default, as tables print them.
 
         Map size and sign are not in it: they belong to a score's protocol.
         """
-        further = [f for f in fields(self) if f.name in ("connectivity", "min_area", "gate", "scale")]
+        names = ("gate",) if self.of_model else ("connectivity", "min_area", "gate", "scale")
+        further = [f for f in fields(self) if f.name in names]
         changed = [f.name for f in further if getattr(self, f.name) != f.default]
-        return "+".join([self.threshold, self.component, *(f"{n}({getattr(self, n)})" for n in changed)])
+        first = [self.threshold] if self.of_model else [self.threshold, self.component]
+        return "+".join([*first, *(f"{n}({getattr(self, n)})" for n in changed)])

@@ -122,9 +122,13 @@ THRESHOLDS: dict[str, Callable[..., tuple[Cut, ...]]] = {
 }
 
 
+DETECTOR = "detector"
+"""What stands for a threshold where boxes come from a detector and not from a heatmap: it makes no mask."""
+
+
 @lru_cache(maxsize=256)  # a recipe has few, and reading one takes as long as boxing a small map
 def cuts_from(threshold: str) -> tuple[Cut, ...]:
-    """The masks that a threshold written as text makes.
+    """The masks that a threshold written as text makes; none for `DETECTOR`.
 
     Raises:
         ValueError: No such threshold, too few or too many numbers, or a number out of its range.
@@ -136,4 +140,4 @@ def cuts_from(threshold: str) -> tuple[Cut, ...]:
         Traceback (most recent call last):
         ValueError: threshold 'dynamic' has 0 numbers; write dynamic(percentile)
     """
-    return call(THRESHOLDS, threshold, "threshold")()
+    return () if threshold == DETECTOR else call(THRESHOLDS, threshold, "threshold")()

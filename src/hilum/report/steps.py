@@ -36,6 +36,8 @@ def typical(examples: Sequence[Example]) -> Example | None:
 
 def section_from(examples: Sequence[Example], rule: BoxRule | None) -> Html:
     """The five steps of one film, and its pixels' precision against recall."""
+    if rule is not None and rule.of_model:
+        return tag("p", "The boxes are a detector's own; there is no heatmap to take apart.")
     example = typical(examples)
     if example is None or rule is None:
         return tag("p", "No film with a heatmap and a box to take apart.")

@@ -15,6 +15,7 @@ from hilum.data.store import Progress, silent
 from hilum.explain import class_maps, costs_by_finding
 from hilum.files import demand_space, sha256, write_text
 from hilum.recipe import Recipe
+from hilum.study.detections import write_detections
 from hilum.study.folder import RunFolder, write_csv
 from hilum.study.heatmap_files import part_path, write_array, write_index
 from hilum.study.opening import Films, Pixels
@@ -40,7 +41,8 @@ def explain(
     Heatmaps are made of the (film, finding) pairs that have a reference box, of other findings that a boxed
     film has as label, and of all findings of every test film where the recipe or the caller says so. A
     cohort's scale needs those of all validation films. All maps of a chunk share a pass, but for methods that
-    cost more with each finding: these are made of the findings that a film wants.
+    cost more with each finding: these are made of the findings that a film wants. Where a box rule is a
+    detector's own, its boxes of all these films are made too.
 
     Raises:
         RunError: There are no weights yet.
@@ -94,6 +96,8 @@ def explain(
             write_array(likely_path, np.concatenate(probabilities))
         progress(min((number + 1) * PART, len(rows)), len(rows))
     affine = input_to_frame(geometry, pixels.store.film_hw[pixels.rows], cohort.frame_hw)
+    if any(rule.of_model for rule in recipe.localize.rules):
+        write_detections(folder, model, films, pixels, geometry, affine, parts, progress)
     for method in methods:
         write_index(folder, method, cohort, pairs, affine)
     _write_probabilities(folder, cohort, rows, len(parts))

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hilum.boxes import BoxTable
+from hilum.evaluate.localization import matches
 from hilum.recipe import Recipe
 from hilum.report import Case, Curves, Example, cases_from
 from hilum.report.failure import FALSE_CALL, LIT, picked
@@ -45,6 +47,7 @@ def _pictured(
     from hilum.data.geometry import input_to_frame
     from hilum.data.metadata import metadata_from
     from hilum.explain import class_maps
+    from hilum.study.detections import read_detections
 
     model, geometry, scaling = models.load(folder.weights, class_maps)
     cohort, method, rule = films.cohort, recipe.explain.methods[0], recipe.localize.rules[0]
@@ -63,7 +66,12 @@ def _pictured(
     if rule.scale == "cohort":
         ranges = np.array(read_json(folder.ranges)["low_high"][method], float)[finding]
     size = geometry.input_hw
-    boxes = pipeline.localize(maps, place, finding, likely, affine, size, rule, cohort.frame_hw, ranges)
+    if rule.of_model:
+        made = read_detections(folder, cohort, rule)
+        case, box = matches(BoxTable(rows, finding, np.zeros((len(rows), 4)), likely), made)
+        boxes = BoxTable(case, finding[case], made.xyxy[box], made.score[box])
+    else:
+        boxes = pipeline.localize(maps, place, finding, likely, affine, size, rule, cohort.frame_hw, ranges)
     pictured = []
     for number, case in enumerate(cases):
         example = Example(

@@ -92,6 +92,11 @@ class RunFolder:
         return self.path / "heatmaps"
 
     @property
+    def detections(self) -> Path:
+        """Boxes that a detector makes by itself, of every film that it read, as its parts are."""
+        return self.heatmaps / "detector" / "boxes.csv"
+
+    @property
     def boxes(self) -> Path:
         """Predicted boxes of every method and box rule."""
         return self.path / "boxes.csv"
@@ -194,27 +199,34 @@ def write_boxes(path: Path, cohort: Cohort, boxes: dict[tuple[str, str], BoxTabl
 def read_boxes(
     folder: RunFolder, cohort: Cohort, whole: Cohort | None = None
 ) -> dict[tuple[str, str], BoxTable]:
+    """The predicted boxes of a run by method and box rule; see `boxes_in`.
+
+    Raises:
+        RunError: They were not made, or are of films that the run does not have.
+    """
+    return boxes_in(folder.demand(folder.boxes, "localize"), cohort, whole)
+
+
+def boxes_in(path: Path, cohort: Cohort, whole: Cohort | None = None) -> dict[tuple[str, str], BoxTable]:
     """The inverse of `write_boxes`.
 
     Args:
-        folder: The run.
+        path: What it wrote.
         cohort: Whose rows and findings the boxes are given.
         whole: All films of the run, where `cohort` is a part; boxes of the others are left out.
 
     Raises:
-        RunError: They were not made, or are of films that the run does not have.
+        RunError: They are of films that the run does not have.
     """
     row_of = {film: row for row, film in enumerate(cohort.films.tolist())}
     others = set() if whole is None else set(whole.films.tolist()) - set(row_of)
     column_of = {finding: column for column, finding in enumerate(cohort.findings)}
     grouped: dict[tuple[str, str], list[tuple[int, int, list[float], float]]] = {}
-    for line in read_csv(folder.demand(folder.boxes, "localize")):
+    for line in read_csv(path):
         if line["image"] in others:
             continue
         if line["image"] not in row_of or line["finding"] not in column_of:
-            raise RunError(
-                f"{folder.boxes}: boxes of other films or findings than the run's: {line['image']}"
-            )
+            raise RunError(f"{path}: boxes of other films or findings than the run's: {line['image']}")
         corners = [float(line[name]) for name in ("x_min", "y_min", "x_max", "y_max")]
         entry = (row_of[line["image"]], column_of[line["finding"]], corners, float(line["score"]))
         grouped.setdefault((line["method"], line["box_rule"]), []).append(entry)

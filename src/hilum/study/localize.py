@@ -9,6 +9,7 @@ from hilum.data.cohort import Cohort
 from hilum.data.store import Progress, silent
 from hilum.localize.scale import cohort_ranges, extremes_from
 from hilum.recipe import Recipe
+from hilum.study.detections import read_detections
 from hilum.study.folder import RunFolder, read_probabilities, write_boxes, write_json
 from hilum.study.heatmap_files import StoredMaps, read_maps
 from hilum.study.opening import Films
@@ -17,6 +18,8 @@ from hilum.study.opening import Films
 def localize(folder: RunFolder, recipe: Recipe, films: Films, progress: Progress = silent) -> None:
     """Boxes of every stored map of a test film by every box rule of the recipe; of every entry where asked.
 
+    The boxes of a detector are of no map: the same stand under every heatmap method.
+
     Raises:
         RunError: There are no heatmaps yet.
     """
@@ -24,15 +27,19 @@ def localize(folder: RunFolder, recipe: Recipe, films: Films, progress: Progress
     probabilities = read_probabilities(folder, cohort)
     boxes: dict[tuple[str, str], BoxTable] = {}
     ranges: dict[str, list[list[float]]] = {}
+    wanted = np.zeros((len(cohort), len(cohort.findings)), bool)
+    wanted[cohort.side("test")] = True
+    if recipe.explain.pairs == "every_box":
+        wanted[cohort.reference.image, cohort.reference.finding] = True
     for method in methods:
         stored = read_maps(folder, method, cohort)
-        wanted = cohort.split[stored.image] == "test"
-        if recipe.explain.pairs == "every_box":
-            entry = np.zeros((len(cohort), len(cohort.findings)), bool)
-            entry[cohort.reference.image, cohort.reference.finding] = True
-            wanted |= entry[stored.image, stored.finding]
-        tested = stored.rows(np.flatnonzero(wanted))
+        tested = stored.rows(np.flatnonzero(wanted[stored.image, stored.finding]))
         for rule in rules:
+            if rule.of_model:
+                made = read_detections(folder, cohort, rule)
+                boxes[method, rule.name] = made.rows(wanted[made.image, made.finding])
+                progress(len(boxes), len(methods) * len(rules))
+                continue
             own = _ranges(stored, cohort, signed=rule.signed) if rule.scale == "cohort" else None
             boxes[method, rule.name] = pipeline.localize(
                 tested.maps,

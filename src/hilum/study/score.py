@@ -1,7 +1,7 @@
 """The scoring stage: probabilities, heatmaps and boxes -> `scores.json`; loads no torch."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -27,12 +27,19 @@ from hilum.evaluate import (
 from hilum.evaluate.protocol import NOT_APPLICABLE
 from hilum.evaluate.summary import template
 from hilum.files import write_text
+from hilum.lookup import call, call_from
 from hilum.recipe import Recipe
 from hilum.report import csv_from
 from hilum.study.folder import RunFolder, read_boxes, read_probabilities, write_json
 from hilum.study.heatmap_files import StoredMaps, read_maps
 from hilum.study.opening import Films
 from hilum.study.seen import header_of, seen_before
+
+TAUGHT_BY_BOXES: dict[str, Callable[..., bool]] = {
+    "detect": lambda: True,
+    "patches": lambda weight=5.0: weight > 0,
+}
+"""Whether a training step learns from reference boxes, from its options; any other step does not."""
 
 
 def score(folder: RunFolder, recipe: Recipe, films: Films, progress: Progress = silent) -> list[Score]:
@@ -112,7 +119,7 @@ def _map_scores(
     scores += false_positive_scores(cohort, pairs, predicted, probabilities, rules=rules, **shared)
     if recipe.explain.pairs == "all":
         scores += detection_scores(cohort, pairs, predicted, rules=rules, **shared)
-    plain = [rule for rule in rules if rule.gate is None and rule.scale == "film"]
+    plain = [rule for rule in rules if rule.gate is None and rule.scale == "film" and not rule.of_model]
     if len(plain) > 1:
         thresholds = [rule.threshold for rule in plain]
         scores += oracle_scores(cohort, maps, affine, rule=plain[0], thresholds=thresholds, **shared)
@@ -161,6 +168,8 @@ def protocol_of(recipe: Recipe, films: Films, scored: Cohort) -> Protocol:
     source = scored.source
     before, contaminated = seen_before(recipe.model.weights, source)
     trained = f"{source} train and validation films of this split"
+    if _taught_by_boxes(recipe, films.cohort):
+        trained += " with their reference boxes (box-supervised)"
     return Protocol(
         films=f"{source}, test films",
         complete=films.complete,
@@ -174,3 +183,10 @@ def protocol_of(recipe: Recipe, films: Films, scored: Cohort) -> Protocol:
         weights_data=f"{before}, then {trained}" if before else trained,
         contaminated=contaminated,
     )
+
+
+def _taught_by_boxes(recipe: Recipe, cohort: Cohort) -> bool:
+    """Whether weights have learnt from reference boxes: from any of a training or validation film."""
+    steps = [stage.step for stage in recipe.stages if call_from(stage.step)[0] in TAUGHT_BY_BOXES]
+    taught = any(call(TAUGHT_BY_BOXES, step, "training step")() for step in steps)
+    return taught and bool(np.isin(cohort.split[cohort.reference.image], ("train", "val")).any())

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from hilum import models
+from hilum import models, pipeline
 from hilum.boxes import BoxTable, moved
 from hilum.data import Cohort
 from hilum.data.geometry import Geometry, inverted, store_to_frame
@@ -54,6 +54,8 @@ def check(recipe: Recipe) -> None:
             step_from(stage.step, model)
             for part in (*stage.learns, *stage.part_rates):
                 pick(model.parts, part, f"part of {recipe.model.name}")
+        if any(rule.of_model for rule in recipe.localize.rules):
+            pipeline.detector_from(model)
         logits_and_heatmaps(  # no film, so that a method which this model cannot have says so now
             model,
             torch.zeros(0, 3, *input_hw),
