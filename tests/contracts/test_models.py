@@ -48,12 +48,14 @@ def test_the_tables_are_whole() -> None:
         "log_sum_exp",
         "lse_lba",
         "max_pooling",
+        "patches",
         "pcam",
         "pixel_correlation",
+        "retinanet",
         "space_attention",
         "wildcat",
     ]
-    assert len(MODELS) == 13
+    assert len(MODELS) == 15
     assert sorted(FAMILIES) == sorted(SMALLEST)
     assert len(FAMILIES) == 9
 

@@ -14,7 +14,7 @@ WITHOUT_NUMBERS = {"demo", "lse_lba", "modern", "pcam", "pylon", "small", "sorkh
 def test_every_number_is_covered_or_it_is_said_why_not() -> None:
     found = covered(numbers())
     assert [each.number for each in found] == list(numbers())
-    assert {each.state for each in found} == set(STATES)
+    assert {each.state for each in found} == set(STATES) - {"no recipe yet"}
     assert all(each.because for each in found)
     by_recipe = [each for each in found if each.state == "recipe"]
     assert {each.because.split()[0] for each in by_recipe} == set(shipped()) - WITHOUT_NUMBERS
@@ -47,15 +47,13 @@ def test_every_number_is_covered_or_it_is_said_why_not() -> None:
     assert covered([]) == []
 
 
-def test_all_numbers_of_rsna_but_the_detectors_have_a_cell() -> None:
+def test_all_numbers_of_rsna_have_a_cell() -> None:
     found = [each for each in covered(numbers()) if each.number.paper == "WILDCAT on RSNA"]
     assert len(found) == 103
-    assert {each.number.system for each in found if each.state != "recipe"} == {"RetinaNet"}
-    names = {"WILDCAT": "wildcat", "classifier": "rsna_classifier"}
-    rest = [each for each in found if each.state == "recipe"]
-    assert len(rest) == 3 * 8 + 8 * 8
-    assert all(each.because.split()[0] == names[each.number.system] for each in rest)
-    guided = [each.because for each in rest if each.number.setting == "VGG-19; guided Grad-CAM"]
+    assert {each.state for each in found} == {"recipe"}
+    names = {"WILDCAT": "wildcat", "classifier": "rsna_classifier", "RetinaNet": "retinanet"}
+    assert all(each.because.split()[0] == names[each.number.system] for each in found)
+    guided = [each.because for each in found if each.number.setting == "VGG-19; guided Grad-CAM"]
     assert guided == ["rsna_classifier backbone=vgg19.tv_in1k,name=fully_connected(4096) guided_gradcam"]
 
 
