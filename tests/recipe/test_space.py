@@ -5,29 +5,9 @@ from pathlib import Path
 import pytest
 
 from hilum.errors import RecipeError, UsageError
-from hilum.recipe import load, parse
+from hilum.recipe import load
 from hilum.recipe.space import demand_fitting, load_space, parsed, spaces, under
 from hilum.study.train import check
-
-GUIDED = """
-[data]
-input_px = 64
-resize_px = 64
-store_px = 64
-[model]
-name = "attention_guided"
-backbone = "resnet18"
-weights = "none"
-[training]
-epochs = 1
-batch_size = 2
-learning_rate = 1e-4
-part_rates = { global = 1e-4, local = 1e-4, fusion = 1e-4 }
-[report]
-title = "AG-CNN"
-description = "Of two branches."
-"""
-
 
 def test_every_space_is_shipped() -> None:
     assert list(spaces()) == ["pun", "sorkhei", "wildcat"]
@@ -43,6 +23,7 @@ def test_a_header_says_command_recipes_and_deviations(name: str) -> None:
 @pytest.mark.parametrize(
     ("space", "recipe"),
     [
+        ("pun", "ag_cnn"),
         ("wildcat", "wildcat"),
         ("sorkhei", "sorkhei_baseline"),
         ("sorkhei", "sorkhei_frozen"),
@@ -56,15 +37,14 @@ def test_a_space_fits_the_recipes_that_it_is_for(space: str, recipe: str) -> Non
 
 def test_the_space_of_two_branches_reaches_all_three_rates() -> None:
     """Every name that it draws exists; of the networks the smallest, which takes a second."""
-    recipe, space = parse(GUIDED, "guided"), load_space("pun")
-    demand_fitting(recipe, space)
+    recipe, space = load("ag_cnn", {"model.weights": "none"}), load_space("pun")
     drawn = {name: each.ends[-1] for name, each in space.drawn.items()}
     drawn |= {"model.backbone": "resnet18", "model.local_backbone": "resnet18"}
     drawn["training.part_rates.local"] = 3e-6
     made = under(recipe, space.settings(drawn))
     assert made.training.part_rates == {"global": 1e-3, "local": 3e-6, "fusion": 1e-3}
     assert made.model.name == "attention_guided(max_abs, 0.8, linear)"
-    assert made.training.unfreezing == "gradual(4, 0.2)"
+    assert made.training.unfreezing == "gradual(4, 0.2, fresh)"
     check(made)
 
 
@@ -135,4 +115,4 @@ def test_a_file_of_other_bytes_is_no_space(tmp_path: Path) -> None:
 )
 def test_a_space_that_does_not_fit_is_refused(text: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        demand_fitting(parse(GUIDED, "guided"), parsed(text, "it"))
+        demand_fitting(load("small"), parsed(text, "it"))

@@ -20,7 +20,7 @@ LOOKS: dict[State, tuple[int, str]] = {
     "finished": (0, "trained to its end"),
     "stopped": (1, "stopped early"),
     "failed": (5, "failed"),
-    "interrupted": (3, "interrupted"),
+    "interrupted": (3, "not ended"),
 }
 """Tone of a chart, and words of its legend."""
 WORDS = {"val_auroc": "validation AUROC", "val_loss": "validation loss"}
@@ -156,7 +156,7 @@ def _warnings(record: SearchRecord) -> list[str]:
     if not record.chosen:
         found.append("No trial trained to its end with a validation figure, so none is chosen.")
     if any(each.state == "interrupted" for each in record.trials):
-        found.append("Some trials were interrupted; the same command goes on with them.")
+        found.append("Some trials have not ended; after a kill the same command goes on with them.")
     return found
 
 
