@@ -55,3 +55,10 @@ def test_a_broken_file_is_named(tmp_path) -> None:
     path.write_bytes(b"nonsense")
     with pytest.raises(WeightsError, match="not a whole safetensors file"):
         header_of(path)
+
+
+def test_one_stained_member_stains_an_ensemble(tmp_path) -> None:
+    seen = _file(tmp_path / "w.safetensors", {"origin": {"films": ["CheXpert", "ChestX-ray14"]}})
+    words, contaminated = seen_before(f"imagenet + none + {seen}", "ChestX-ray14")
+    assert words == "ImageNet, CheXpert, ChestX-ray14"
+    assert contaminated == f"possibly: {seen} may have seen any film of ChestX-ray14"

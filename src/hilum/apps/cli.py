@@ -1,6 +1,5 @@
 """The command line. Heavy imports stand inside the commands, so that help comes at once."""
 
-import json
 import os
 import signal
 import sys
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from hilum import __version__
+from hilum.apps.ensemble import ensemble
 from hilum.apps.grid import grid
 from hilum.apps.ledger import ledger
 from hilum.apps.options import (
@@ -28,6 +28,7 @@ from hilum.apps.options import (
     dataset_named,
     failed,
     printed,
+    told,
 )
 from hilum.apps.score import score
 from hilum.apps.sweep import sweep
@@ -36,7 +37,6 @@ from hilum.errors import HilumError, UsageError
 
 if TYPE_CHECKING:
     from hilum.data import Cohort
-    from hilum.study import Outcome
 
 app = App(
     name="hilum",
@@ -47,6 +47,7 @@ app = App(
 )
 data_app = App(name="data", help="Look at films on disk, make phantoms, decode films.")
 app.command(data_app)
+app.command(ensemble)
 app.command(grid)
 app.command(ledger)
 app.command(score)
@@ -72,7 +73,7 @@ def study(
 
     with Shown(quiet=quiet or json_) as show:
         outcome = run_study(recipe, data, out, changes_from(set_), show)
-    return _told(outcome, as_json=json_)
+    return told(outcome, as_json=json_)
 
 
 @app.command
@@ -121,7 +122,7 @@ def report(run: Run, *, quiet: Quiet = False, json_: Json = False) -> int:
 
     with Shown(quiet=quiet or json_) as show:
         outcome = stage("report", run, show)
-    return _told(outcome, as_json=json_)
+    return told(outcome, as_json=json_)
 
 
 @app.command
@@ -272,18 +273,6 @@ def _stage(name: str, run: Path, *, quiet: bool, all_findings: bool = False) -> 
 
     with Shown(quiet=quiet) as show:
         return failed(stage(name, run, show, all_findings=all_findings).failures)
-
-
-def _told(outcome: "Outcome", *, as_json: bool) -> int:
-    """Prints the table that ends a run, and where the page lies."""
-    from hilum.report import text_table
-
-    page = outcome.folder.report
-    if as_json:
-        printed(json.loads(outcome.folder.scores.read_text(encoding="utf-8")))
-    else:
-        printed(f"{text_table(outcome.summary)}\n\nreport: {page}\nFor research, not for diagnosis.")
-    return failed(outcome.failures)
 
 
 class _Stopped(BaseException):

@@ -4,11 +4,14 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from hilum.errors import RecipeError, UsageError
+
+if TYPE_CHECKING:
+    from hilum.study import Outcome
 
 Quiet = Annotated[
     bool, Parameter(name="--quiet", negative="", env_var="HILUM_QUIET", help="Show no progress.")
@@ -76,6 +79,18 @@ def failed(failures: Mapping[str, str], what: str = "see failures.csv") -> int:
 def printed(result: Any) -> None:
     """A text as it is, anything else as JSON."""
     print(result if isinstance(result, str) else json.dumps(result, indent=1))  # noqa: T201
+
+
+def told(outcome: "Outcome", *, as_json: bool) -> int:
+    """Prints the table that ends a run, and where the page lies; 3 where films could not be read."""
+    from hilum.report import text_table
+
+    page = outcome.folder.report
+    if as_json:
+        printed(json.loads(outcome.folder.scores.read_text(encoding="utf-8")))
+    else:
+        printed(f"{text_table(outcome.summary)}\n\nreport: {page}\nFor research, not for diagnosis.")
+    return failed(outcome.failures)
 
 
 def aligned(lines: Sequence[Sequence[str]]) -> str:

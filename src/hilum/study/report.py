@@ -10,7 +10,7 @@ from hilum.data.cohort import Cohort
 from hilum.data.store import Progress, silent
 from hilum.evaluate import APART, Score, scores_from_json
 from hilum.files import write_text
-from hilum.recipe import Recipe, toml_from
+from hilum.recipe import Recipe
 from hilum.report import (
     Example,
     RunRecord,
@@ -27,6 +27,7 @@ from hilum.report.curves import POINTS
 from hilum.report.sweep import THRESHOLDS
 from hilum.study.claim_scores import scored_run
 from hilum.study.claims import claims_of
+from hilum.study.ensemble import shown
 from hilum.study.failures import failures
 from hilum.study.folder import RunFolder, read_boxes, read_csv, read_json
 from hilum.study.heatmap_files import read_maps
@@ -68,11 +69,12 @@ def record_of(folder: RunFolder, recipe: Recipe, films: Films, pixels: Pixels) -
     points = list(dict.fromkeys([*recipe.evaluate.operating_points, *POINTS]))
     curves = curves_from(probabilities, labels, cohort.patient, validation, n_draws, rng, points)
     pictures = examples(folder, recipe, films, pixels, cohort, probabilities)
+    text, settings, members = shown(folder, recipe)
     return RunRecord(
         title=recipe.report.title,
         description=recipe.report.description,
-        recipe=toml_from(recipe),
-        data=[*_facts(films), *_size(scores)],
+        recipe=text,
+        data=[*_facts(films), *_size(scores), *members],
         warnings=_warnings(films),
         versions=read_json(folder.record)["versions"],
         history=[json.loads(line) for line in folder.history.read_text().splitlines()],
@@ -83,7 +85,7 @@ def record_of(folder: RunFolder, recipe: Recipe, films: Films, pixels: Pixels) -
         probabilities=probabilities,
         labels=labels,
         findings=cohort.findings,
-        settings=recipe.model_dump(),
+        settings=settings,
         rule=recipe.localize.rules[0],
         curves=curves,
         sweep=_sweep(folder, recipe, films, cohort),

@@ -12,6 +12,7 @@ from hilum.files import disk_errors, write_text
 from hilum.recipe import Recipe
 from hilum.report import SummaryRow
 from hilum.study.folder import RunFolder, read_json, versions, write_csv, write_json
+from hilum.study.members import list_of
 from hilum.study.opening import Films, Pixels, decode, open_films
 
 Show = Callable[[str], Progress]
@@ -102,11 +103,14 @@ def stage(name: str, run: Path, show: Show = lambda _: silent, *, all_findings: 
 
     Raises:
         RunError: Not a run folder, or an earlier stage is missing.
+        UsageError: The stage is one of networks, and this is an ensemble.
         HilumError: See `hilum.errors`.
     """
     folder = RunFolder(run)
     if not folder.recipe.is_file() or not folder.record.is_file():
         raise RunError(f"{run}: not a run folder; make one with `hilum study RECIPE --data DIR --out {run}`")
+    if name in ("train", "explain") and list_of(folder).is_file():
+        raise UsageError(f"{run}: an ensemble has no network; {name} its members and make it again")
     recipe = recipes.parse(folder.recipe.read_text(encoding="utf-8"), str(folder.recipe))
     films = open_films(Path(read_json(folder.record)["data"]), recipe.data)
     _demand_same_tables(folder, films)

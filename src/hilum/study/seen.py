@@ -28,7 +28,8 @@ def seen_before(start: str, source: str) -> tuple[str, str]:
     """What weights had seen before training began, and whether that may hold scored films.
 
     Args:
-        start: What the recipe starts from: "imagenet", "none" or a file.
+        start: What the recipe starts from: "imagenet", "none" or a file; several, with " + " between them, of
+            an ensemble whose members start from different weights.
         source: Which set of films is scored.
 
     Returns:
@@ -40,7 +41,15 @@ def seen_before(start: str, source: str) -> tuple[str, str]:
     Example:
         >>> seen_before("imagenet", "ChestX-ray14")
         ('ImageNet', 'no')
+        >>> seen_before("imagenet + none", "ChestX-ray14")
+        ('ImageNet', 'no')
     """
+    words, stains = zip(*(_seen_by(each, source) for each in start.split(" + ")), strict=True)
+    stained = "; ".join(dict.fromkeys(stain for stain in stains if stain != "no"))
+    return ", ".join(dict.fromkeys(word for word in words if word)), stained or "no"
+
+
+def _seen_by(start: str, source: str) -> tuple[str, str]:
     if start in ("imagenet", "none"):
         return {"imagenet": "ImageNet", "none": ""}[start], "no"
     films = header_of(Path(start)).get("origin", {}).get("films")
