@@ -5,14 +5,16 @@ import re
 import pytest
 
 from hilum.recipe import Recipe, cells_over, load, parse, shipped, toml_from
-from hilum.recipe.sections import flat
+from hilum.recipe.laying import flat
 from hilum.study.train import check
 
 HEADER = ("Command", "Cost", "Expected", "Deviates")
 WITH_A_GRID = {
+    "ag_cnn": 12,
     "capsule_cascade": 1,
     "chexnet": 6,
     "lse_lba": 2,
+    "pcm_resnet50": 8,
     "pylon": 2,
     "r38lm": 9,
     "retinanet": 5,
@@ -38,6 +40,8 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_folder_is_whole() -> None:
     assert sorted(shipped()) == [
+        "ag_cnn",
+        "ag_cnn_guan",
         "capsule_cascade",
         "capsule_margin",
         "capsules",
@@ -49,6 +53,8 @@ def test_the_folder_is_whole() -> None:
         "multires_resnet50",
         "patch_mil",
         "pcam",
+        "pcm_efficientnetb4",
+        "pcm_resnet50",
         "pylon",
         "r38lm",
         "retinanet",

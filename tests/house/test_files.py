@@ -14,6 +14,7 @@ WITHOUT_OWN_TEST = {
     "__main__": "one line that calls the command line",
     "evaluate/metric.py": "a table; tests/contracts/test_metrics.py reads it",
     "training/stepped.py": "two named tuples; every test of a step makes and reads them",
+    "recipe/section.py": "one base class of two lines; every test of a section goes through it",
     "report/record.py": "columns without a line of logic; every test of the page fills them in",
 }
 """Modules that have no test file of their name, with the reason; fronts and kernels have none either."""

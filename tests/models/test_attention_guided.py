@@ -7,8 +7,6 @@ from torch import nn
 from hilum import models
 from hilum.explain import class_maps, heatmaps
 from hilum.models.attention_guided import LEAST_PX, AttentionGuided, crop_boxes, cropped, likeliest
-from hilum.training.guided import attention_guided
-from hilum.training.losses import binary_cross_entropy
 from hilum.training.stepped import Seen
 
 FINDINGS = ("Effusion", "Mass", "Nodule")
@@ -85,21 +83,6 @@ def test_every_source_of_a_crop_answers_thrice(attention: str) -> None:
     }
     torch.testing.assert_close(model(seen.images, seen.metadata), answers["fusion"])
     torch.testing.assert_close(answers["global"], model.of_film(seen.images))
-
-
-@pytest.mark.parametrize("trained", ["global", "local", "fusion"])
-def test_a_loss_reaches_its_own_part_only(trained: str) -> None:
-    model, seen = _model(), _seen()
-    attention_guided(model, seen, binary_cross_entropy, trained).minimised.backward()
-    learnt = {name: [w.grad is not None for w in part.parameters()] for name, part in model.parts.items()}
-    reached = {name for name, there in learnt.items() if any(there)}
-    assert reached == {trained}
-
-
-def test_all_together_is_the_sum_and_the_fusion_judges() -> None:
-    stepped = attention_guided(_model().eval(), _seen(), binary_cross_entropy)
-    assert stepped.minimised.item() == pytest.approx(sum(loss.item() for loss in stepped.parts.values()))
-    assert stepped.judged.item() == stepped.parts["fusion"].item()
 
 
 def test_the_fusion_of_two_resnets_has_the_stated_width() -> None:

@@ -9,6 +9,7 @@ from hilum.recipe import load
 from hilum.recipe.space import demand_fitting, load_space, parsed, spaces, under
 from hilum.study.train import check
 
+
 def test_every_space_is_shipped() -> None:
     assert list(spaces()) == ["pun", "sorkhei", "wildcat"]
 

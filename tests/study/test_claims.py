@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hilum.evaluate import scores_from_json
-from hilum.recipe.sections import Claim, ReportSettings
+from hilum.recipe.compared import Claim
+from hilum.recipe.sections import ReportSettings
 from hilum.study.claim_scores import part_of, scored_run, scores_of
 from hilum.study.claims import claims_of
 from hilum.study.compare import compare

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hilum.recipe.grid import name_of
+from hilum.recipe.laying import flat
 from hilum.recipe.reading import parse, shipped
-from hilum.recipe.sections import flat
 from hilum.report.ledger import Published
 
 STATES = ("recipe", "no recipe yet", "quoted", "never")

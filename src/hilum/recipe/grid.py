@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from hilum.errors import UsageError
-from hilum.recipe.sections import Recipe, changed, flat, lay
+from hilum.recipe.laying import flat, lay
+from hilum.recipe.sections import Recipe, changed
 
 
 def cells_over(recipe: Recipe, axes: Mapping[str, Sequence[Any]]) -> dict[str, Recipe]:

@@ -12,7 +12,9 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from hilum.errors import RecipeError
-from hilum.recipe.sections import Recipe, Section, changed, lay
+from hilum.recipe.laying import lay
+from hilum.recipe.section import Section
+from hilum.recipe.sections import Recipe, changed
 
 SHIPPED = Path(__file__).parents[1] / "recipes"
 """The folder is the registry."""

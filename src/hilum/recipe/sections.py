@@ -5,8 +5,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     field_validator,
@@ -17,11 +15,11 @@ from hilum.data import dataset_from
 from hilum.data.geometry import Augmentation, Fit, Geometry
 from hilum.data.splits import split_from
 from hilum.evaluate.as_printed import AS_PRINTED
-from hilum.evaluate.claims import claim_from
-from hilum.evaluate.metric import METRICS
 from hilum.localize import BoxRule
 from hilum.lookup import pick
-from hilum.report.ledger import Published, numbers
+from hilum.recipe.compared import Claim, PublishedCells
+from hilum.recipe.laying import Grid, flat
+from hilum.recipe.section import Section
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(gt=0)]
@@ -43,53 +41,6 @@ def _at_most_one(pair: tuple[float, float]) -> tuple[float, float]:
 
 Range = Annotated[tuple[float, float], AfterValidator(_rising)]
 Area = Annotated[Range, AfterValidator(_at_most_one)]
-
-
-Grid = dict[str, dict[str, Any]]
-"""Values by section and key."""
-
-
-def flat(settings: Grid) -> dict[str, Any]:
-    """The same by dotted key; a section that is no table stays as it is.
-
-    Example:
-        >>> flat({"training": {"seed": [0, 1]}})
-        {'training.seed': [0, 1]}
-    """
-    return {
-        f"{section}.{key}": value
-        for section, keys in settings.items()
-        if isinstance(keys, dict)
-        for key, value in keys.items()
-    }
-
-
-def lay(content: dict[str, Any], dotted: str, value: Any) -> bool:
-    """Lays a value over a recipe's content, under section.key, or then.NUMBER.key for a stage of training.
-
-    Returns:
-        Whether there was such a place.
-    """
-    section, _, key = dotted.partition(".")
-    inside = content.setdefault(section, {})
-    if section == "then":
-        number, _, key = key.partition(".")
-        stages = [dict(stage) for stage in inside]
-        if not (number.isdecimal() and 1 <= int(number) <= len(stages) and key):
-            return False
-        stages[int(number) - 1][key] = value
-        content[section] = stages
-    elif isinstance(inside, dict) and key:
-        content[section] = {**inside, key: value}
-    else:
-        return False
-    return True
-
-
-class Section(BaseModel):
-    """Settings that refuse keys they do not know and cannot be changed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
 
 class DataSettings(Section):
@@ -150,7 +101,7 @@ class TrainingSettings(Section):
     batch_size: Annotated[int, Field(ge=2)]
     optimiser: str = "adam"
     learning_rate: Rate
-    part_rates: dict[str, Rate] = {}
+    part_rates: dict[str, Rate] = Field(default_factory=dict)
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     betas: tuple[Share, Share] = (0.9, 0.999)
     accumulate: Positive = 1
@@ -235,102 +186,6 @@ class ReportSettings(Section):
 
     title: str
     description: str
-
-
-class PublishedCells(Section):
-    """Numbers of one printed table that the recipe recomputes: those of one system under one setting.
-
-    Method and box rule say which rows of `scores.json` they are; empty for classification, of which `branch`
-    names one network of several. `where` says which
-    cells of the grid, by section and key; `over` names the key over whose values they are pooled.
-    """
-
-    paper: str
-    table: str
-    system: str
-    setting: str
-    method: str = ""
-    box_rule: str = ""
-    branch: str = ""
-    where: Grid = {}
-    over: str = ""
-    members: tuple[str, ...] = ()
-
-    @property
-    def numbers(self) -> list[Published]:
-        """The ledger's numbers; the paper's own, never quoted ones."""
-        wanted = (self.paper, self.table, self.system, self.setting, "")
-        return [n for n in numbers() if (n.paper, n.table, n.system, n.setting, n.whose) == wanted]
-
-
-class Side(Section):
-    """One of the things that a claim compares, or several of them.
-
-    Attributes:
-        recipe: Title of another recipe's report; empty for this one.
-        method: Of heatmaps; empty for the first, "*" for each.
-        box_rule: Empty for the first, "*" for each.
-        finding: Empty for the mean over findings, "*" for each.
-        branch: One network of several, of which the AUROC is taken; empty for the model.
-    """
-
-    recipe: str = ""
-    method: str = ""
-    box_rule: str = ""
-    finding: str = ""
-    branch: str = ""
-
-
-class Claim(Section):
-    """What a paper says, as a comparison that can be judged.
-
-    Attributes:
-        text: The claim, in our words.
-        kind: Entry of `hilum.evaluate.claims.CLAIMS`, with its numbers: "better", "similar(0.02)".
-        metric: Name in `METRICS`.
-        at: T, where the metric has one.
-        same: Compares only sides of the same method, box rule or finding; empty for each with each.
-        first: Sides that are said to be better, or alike.
-        second: Than these.
-        expected: What the paper's own numbers say, where they do not bear the claim out.
-    """
-
-    text: str
-    kind: str = "better"
-    metric: Literal[
-        "auroc", "t_iou", "t_iobb", "mean_iou_macro", "localization_utility", "false_positives_iobb"
-    ]
-    at: Annotated[float, Field(ge=0, lt=1)] | None = None
-    same: Literal["", "method", "box_rule", "finding"] = ""
-    first: Annotated[tuple[Side, ...], Field(min_length=1)]
-    second: Annotated[tuple[Side, ...], Field(min_length=1)]
-    expected: str = ""
-
-    @field_validator("kind")
-    @classmethod
-    def _known(cls, kind: str) -> str:
-        claim_from(kind)
-        return kind
-
-    @model_validator(mode="after")
-    def _at_a_t(self) -> "Claim":
-        allowed = METRICS[self.metric].at
-        if allowed and self.at not in allowed:
-            raise ValueError(f"{self.metric} is taken at one of {', '.join(map(str, allowed))}")
-        if not allowed and self.at is not None:
-            raise ValueError(f"{self.metric} has no T; leave `at` out")
-        return self
-
-    @model_validator(mode="after")
-    def _branches_rank(self) -> "Claim":
-        if self.metric != "auroc" and any(side.branch for side in (*self.first, *self.second)):
-            raise ValueError(f"{self.metric} is of no branch; branches have an auroc")
-        return self
-
-    @property
-    def others(self) -> tuple[str, ...]:
-        """Titles of the other recipes whose runs it needs."""
-        return tuple(dict.fromkeys(side.recipe for side in (*self.first, *self.second) if side.recipe))
 
 
 class Recipe(Section):

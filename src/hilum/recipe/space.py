@@ -12,7 +12,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from hilum.errors import RecipeError, UsageError
 from hilum.recipe.grid import at
-from hilum.recipe.sections import Recipe, Section
+from hilum.recipe.section import Section
+from hilum.recipe.sections import Recipe
 
 SPACES = Path(__file__).parents[1] / "spaces"
 """The folder is the registry."""

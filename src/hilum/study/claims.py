@@ -10,10 +10,9 @@ from jaxtyping import Float
 from hilum.evaluate.claims import Verdict, judge, unjudged
 from hilum.evaluate.comparison import refuse_others
 from hilum.recipe import Recipe
-from hilum.recipe.sections import Claim, Side
+from hilum.recipe.compared import Claim, Side
 from hilum.report import JudgedClaim
 from hilum.study.claim_scores import Part, ScoredRun, Scores, System, part_of, scores_of
-
 
 Whose = tuple[str, str]
 """Title of a recipe, empty for the claim's own, and one network of several, empty for the model."""
@@ -100,9 +99,7 @@ def _all_sides(claim: Claim) -> list[Whose]:
     return list(dict.fromkeys((side.recipe, side.branch) for side in (*claim.first, *claim.second)))
 
 
-def _groups(
-    claim: Claim, run: ScoredRun, parts: Mapping[Whose, Part]
-) -> tuple[list[_One], list[_One]]:
+def _groups(claim: Claim, run: ScoredRun, parts: Mapping[Whose, Part]) -> tuple[list[_One], list[_One]]:
     """The scores of the first and of the second sides, all from the same redrawn patients.
 
     Args:

@@ -1,4 +1,4 @@
-"""Systems that are trained in several stages or parts, from films to scores."""
+"""Systems of several networks and stages, from films to scores."""
 
 import json
 from pathlib import Path
