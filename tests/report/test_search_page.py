@@ -54,7 +54,7 @@ def test_a_failed_trial_says_why_and_is_escaped() -> None:
 
 def test_the_lead_counts_what_became_of_them() -> None:
     page = search_page(_record())
-    assert "5 trials: 2 trained to its end, 1 stopped early, 1 failed, 1 not ended." in page
+    assert "5 trials: 2 trained to the end, 1 stopped early, 1 failed, 1 not ended." in page
 
 
 def test_an_empty_sweep_has_a_page() -> None:

@@ -17,7 +17,7 @@ from hilum.report.training_chart import Entry
 
 State = Literal["finished", "stopped", "failed", "interrupted"]
 LOOKS: dict[State, tuple[int, str]] = {
-    "finished": (0, "trained to its end"),
+    "finished": (0, "trained to the end"),
     "stopped": (1, "stopped early"),
     "failed": (5, "failed"),
     "interrupted": (3, "not ended"),
@@ -91,7 +91,7 @@ class SearchRecord:
 
     @property
     def chosen(self) -> str:
-        """Name of the best trial that trained to its end; empty where there is none."""
+        """Name of the best trial that trained to the end; empty where there is none."""
         figures = {each.name: each.figure(self.monitor) for each in self.trials if each.state == "finished"}
         known = {name: figure for name, figure in figures.items() if not math.isnan(figure)}
         return self.best(known, key=lambda name: known[name], default="")
@@ -154,7 +154,7 @@ def search_table(record: SearchRecord) -> Table:
 def _warnings(record: SearchRecord) -> list[str]:
     found = []
     if not record.chosen:
-        found.append("No trial trained to its end with a validation figure, so none is chosen.")
+        found.append("No trial trained to the end with a validation figure, so none is chosen.")
     if any(each.state == "interrupted" for each in record.trials):
         found.append("Some trials have not ended; after a kill the same command goes on with them.")
     return found
