@@ -180,8 +180,11 @@ def test_maps_are_torchcams(backbone, side, method, peer, signed) -> None:
 @pytest.mark.parametrize(("backbone", "side"), grid({("densenet121", 64), ("vgg11", 64)}))
 def test_grad_cam_plus_plus_of_torchcam_lacks_its_denominator(backbone, side) -> None:
     """It divides a copy that boolean indexing made: its weights are sum_ij ReLU(G) G^2, alpha being G^2."""
-    raw = by_torchcam(backbone, side, "GradCAMpp", SOME)
-    theirs = each(raw / raw.max(), unit_map)
+
+    def of_peak(raw: np.ndarray) -> np.ndarray:
+        return raw / raw.max()  # no map is negative; cubes of 1e-3 would drown in the 1e-7 of min-max
+
+    theirs = each(by_torchcam(backbone, side, "GradCAMpp", SOME), of_peak)
     model = network(backbone)
     with torch.inference_mode():
         A = model.activations(films(N_FILMS, side)).double()
@@ -190,13 +193,12 @@ def test_grad_cam_plus_plus_of_torchcam_lacks_its_denominator(backbone, side) ->
 
         def closed_form(denominator: torch.Tensor) -> np.ndarray:
             weights = (g.relu() * g**2 / denominator).expand(len(A), -1, -1)
-            weights = weights / weights.amax()  # cubes of 1e-3 drown in the 1e-7 of the scaling
-            return each(torch.einsum("nduv,ncd->ncuv", A, weights).numpy(), unit_map)
+            return each(torch.einsum("nduv,ncd->ncuv", A, weights).numpy(), of_peak)
 
-    maps = each(ours(backbone, side)["gradcam++"][:, : len(SOME)], unit_map)
+    maps = each(ours(backbone, side)["gradcam++"][:, : len(SOME)], of_peak)
     assert apart(closed_form(2 * g**2 + S * g**3 + 1e-6), maps) <= WITHIN
     assert apart(closed_form(torch.ones(1, 1, 1)), theirs) <= WITHIN
-    assert np.abs(maps - theirs).max() > 0.01
+    assert np.abs(maps - theirs).max() > 100 * WITHIN
 
 
 def by_torchcam(backbone: str, side: int, peer: str, findings: range) -> np.ndarray:
