@@ -15,7 +15,7 @@ from hilum.training.losses import binary_cross_entropy
 FINDINGS = ("Nodule", "Effusion")
 N_FILMS = 32
 NARROW = {"capsule_cascade": "capsule_cascade(8)", "fully_connected": "fully_connected(64)"}
-RATES = {"capsule_cascade": 3e-3, "capsules": 3e-3}
+RATES = {"capsule_cascade": 3e-3, "capsules": 3e-3, "patches": 3e-3}
 BACKBONES = [
     "resnet18",
     "resnet34",
@@ -69,7 +69,7 @@ def _losses(model: Classifier, films: tuple[Tensor, Tensor], n_steps: int, rate:
     return losses
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", sorted(set(MODELS) - {"retinanet"}))  # that is taught by boxes
 def test_a_head_learns_32_films_by_heart(name: str) -> None:
     torch.manual_seed(0)
     films = _films(32)

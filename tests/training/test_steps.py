@@ -14,11 +14,12 @@ def _model() -> AveragePooling:
     return AveragePooling(Body(nn.Sequential(nn.Conv2d(3, 4, 4, stride=4)), 4, ("Mass",), (8, 8)))
 
 
+def _seen() -> Seen:
+    return Seen(torch.randn(2, 3, 8, 8), torch.ones(2, 1), torch.zeros(2, 3), torch.zeros(0, 6))
+
+
 def test_labels_against_logits() -> None:
-    model, seen = (
-        _model(),
-        Seen(torch.randn(2, 3, 8, 8), torch.ones(2, 1), torch.zeros(2, 3), torch.zeros(0, 6)),
-    )
+    model, seen = _model(), _seen()
     stepped = classify(model, seen, binary_cross_entropy)
     expected = nn.functional.binary_cross_entropy_with_logits(model(seen.images), seen.labels)
     torch.testing.assert_close(stepped.minimised, expected)

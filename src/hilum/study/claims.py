@@ -114,7 +114,7 @@ def _groups(claim: Claim, run: ScoredRun, parts: Mapping[Whose, Part]) -> tuple[
     scores: dict[Whose, tuple[list[System], Scores]] = {}
     for whose, part in parts.items():
         try:
-            refuse_others(run.cohort, part.run.cohort)
+            refuse_others(run.cohort.of_findings(part.cohort.findings), part.cohort)
         except ValueError as error:
             raise LookupError(f"{whose[0]}: {error}") from error
         sides = [side for side in (*claim.first, *claim.second) if (side.recipe, side.branch) == whose]
