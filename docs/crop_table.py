@@ -1,8 +1,7 @@
 """Crops of AG-CNN by every kind of attention, of one run on phantoms; writes the table of systems/ag_cnn.md.
 
-hilum data phantom --films 1600 --size 224 --out PHANTOMS
-hilum study ag_cnn --data PHANTOMS --out RUN --set model.backbone=efficientnet_lite0 ... (see the page)
-python docs/crop_table.py RUN
+python docs/system_table.py phantoms RUNS --only ag_cnn
+python docs/crop_table.py RUNS/phantoms/ag_cnn
 """
 
 import sys
