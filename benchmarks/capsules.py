@@ -15,8 +15,8 @@ import torch
 
 from hilum.findings import CHESTXRAY14
 from hilum.models import build
-from hilum.training.capsule_steps import margin
-from hilum.training.losses import binary_cross_entropy
+from hilum.training.capsule_steps import reconstruct
+from hilum.training.losses import margin
 from hilum.training.stepped import Seen
 from timing import machine
 
@@ -64,7 +64,7 @@ def _measured(side: int, n_films: int, n_rounds: int) -> tuple[int, int, float, 
     for _ in range(2 + n_rounds):
         start = time.perf_counter()
         optimiser.zero_grad()
-        margin(model, seen, binary_cross_entropy).minimised.backward()
+        reconstruct(model, seen, margin).minimised.backward()
         optimiser.step()
         if DEVICE == "cuda":
             torch.cuda.synchronize()

@@ -18,7 +18,7 @@ MODEL_OF = {
     "attention_guided": {"name": "attention_guided", "backbone": "resnet10t", "input_hw": (64, 64)},
     "equivariant": {"name": "pixel_correlation", "backbone": "resnet10t", "input_hw": (64, 64)},
     "capsule_pretraining": {"name": "capsule_cascade(4)", "backbone": "resnet10t", "input_hw": (64, 64)},
-    "margin": {"name": "capsules", "backbone": "capsule_stem(4)", "input_hw": (28, 28)},
+    "reconstruct": {"name": "capsules", "backbone": "capsule_stem(4)", "input_hw": (28, 28)},
     "classify": {"name": "average_pooling", "backbone": "resnet10t", "input_hw": (64, 64)},
     "detect": {"name": "retinanet(16)", "backbone": "resnet10t", "input_hw": (64, 64)},
     "patches": {"name": "patches(4)", "backbone": "resnet10t", "input_hw": (64, 64)},
@@ -29,7 +29,7 @@ HISTORIES = ([], [0.5], [0.5, 0.6, 0.6, 0.6, 0.6], [0.5, math.nan, 0.4, 0.3, 0.2
 
 
 def test_the_tables_are_whole() -> None:
-    assert sorted(LOSSES) == ["bce", "finding_weighted", "focal", "weighted"]
+    assert sorted(LOSSES) == ["bce", "finding_weighted", "focal", "margin", "weighted"]
     assert sorted(OPTIMISERS) == ["adam", "adamw", "sgd"]
     assert sorted(SCHEDULES) == ["constant", "one_cycle", "plateau", "step"]
     assert sorted(UNFREEZING) == ["at_once", "gradual"]

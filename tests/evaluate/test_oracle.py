@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hilum.evaluate.metric import T_IOU
-from hilum.evaluate.oracle import honest_choice, oracle_choice, oracle_scores
+from hilum.evaluate.oracle import _TAKEN, _each_way, honest_choice, oracle_choice, oracle_scores
 from hilum.evaluate.protocol import Protocol
 from hilum.localize import BoxRule
 
@@ -102,6 +102,34 @@ def test_the_gap_is_the_difference_and_says_so(cohort_of) -> None:
     assert said["t_iou", "oracle"].startswith("oracle: on the scored boxes, among fraction(0.3)")
     assert said["t_iou", "cross-fitted"].startswith("on the other half of the scored patients")
     assert len(set(said.values())) == 3
+
+
+def test_the_mean_overlap_has_a_choice_of_its_own(cohort_of) -> None:
+    """Peaks beside a low plateau: the fraction that just cuts the plateau gives the reference box."""
+    cohort = cohort_of(60, 40)
+    maps = np.full((40, 8, 8), 0.1, np.float32)
+    maps[:, 2:6, 2:6] = 0.5
+    maps[:, 3, 3] = 1.0
+    cohort = dataclasses.replace(
+        cohort,
+        reference=dataclasses.replace(cohort.reference, xyxy=np.tile([[16.0, 16, 48, 48]], (40, 1))),
+    )
+    scores = {
+        (s.metric, s.box_rule.split()[0]): s for s in _scores(cohort, maps) if s.at is s.finding is None
+    }
+    for kind in ("macro", "micro"):
+        best, honest = (scores[f"mean_iou_{kind}", by].value for by in ("oracle", "cross-fitted"))
+        assert best == honest > 0.5
+        assert scores[f"oracle_gap_mean_iou_{kind}", "oracle"].value == 0
+        assert best > scores[f"mean_iou_{kind}", "oracle"].floor
+
+
+def test_the_mean_over_entries_is_chosen_over_entries() -> None:
+    """Three entries of one finding against one of another: the two means choose two thresholds."""
+    values = np.array([[1.0, 1.0, 1.0, 0.0], [0.5, 0.5, 0.5, 1.0]])[..., None]
+    tables = _each_way(np.repeat(values, len(_TAKEN), axis=2), np.array([0, 0, 0, 1]), oracle_choice)
+    assert tables[:, _TAKEN.index(("mean_iou_macro", None))].tolist() == [0.5, 0.5, 0.5, 1.0]
+    assert tables[:, _TAKEN.index(("mean_iou_micro", None))].tolist() == [1.0, 1.0, 1.0, 0.0]
 
 
 def test_nothing_to_score_or_to_choose(cohort_of) -> None:

@@ -13,6 +13,7 @@ from hilum.evaluate import scores_from_json
 from hilum.localize import BoxRule
 from hilum.models import load, retinanet
 from hilum.study import study
+from hilum.study.claim_scores import part_of, scored_run, scores_of
 from hilum.study.detections import read_detections
 from hilum.study.explain import explain
 from hilum.study.folder import RunFolder, read_boxes, read_probabilities
@@ -127,6 +128,16 @@ def test_scores_of_boxes_stand_with_the_others(detected: RunFolder) -> None:
         "(box-supervised)" in score.protocol.weights_data for score in whole if score.metric == "t_iou"
     )
     assert "there is no heatmap to take apart" in detected.report.read_text()
+
+
+def test_claims_point_at_the_centres_of_the_boxes(detected: RunFolder, films) -> None:
+    made, of_run, _ = films
+    part = part_of(scored_run(detected, made, of_run), of_run.cohort.findings)
+    claimed = scores_of(part, "pointwise_map", None, [("own", "")], 20, np.random.default_rng(0))
+    for score in scores_from_json(json.loads(detected.scores.read_text())):
+        if score.metric == "pointwise_map" and score.stratum is None:
+            place = claimed.names.index(score.finding or "")
+            assert claimed.values[0, place] == pytest.approx(score.value)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from hilum.models.capsule_cascade import CapsuleCascade
 from hilum.models.capsules import CapsNet, CapsuleStem, grey_from
 from hilum.models.classifier import AveragePooling, Body
 from hilum.training import FilmSet, fit
-from hilum.training.capsule_steps import capsule_pretraining, margin, margin_loss
-from hilum.training.losses import binary_cross_entropy
+from hilum.training.capsule_steps import capsule_pretraining, reconstruct
+from hilum.training.losses import binary_cross_entropy, margin
 from hilum.training.stepped import Seen
 from hilum.training.steps import step_from
 
@@ -37,44 +37,15 @@ def _seen(side: int, labels: torch.Tensor = LABELS) -> Seen:
     return Seen(images, labels, torch.zeros(len(labels), 3), torch.zeros(0, 6))
 
 
-def test_margin_loss_by_hand() -> None:
-    """Lengths 0.6, 0.4 and 0.05: (0.9 - 0.6)^2 + 0.5 (0.4 - 0.1)^2 + 0 = 0.09 + 0.045."""
-    logits = torch.logit(torch.tensor([[0.6, 0.4, 0.05]]))
-    assert margin_loss(logits, torch.tensor([[1.0, 0.0, 0.0]])).item() == pytest.approx(0.135, rel=1e-5)
-    assert margin_loss(logits, torch.tensor([[0.0, 1.0, 1.0]])).item() == pytest.approx(
-        0.5 * 0.5**2 + 0.5**2 + 0.85**2, rel=1e-5
-    )
-    twice = margin_loss(logits.expand(2, 3), torch.tensor([[1.0, 0.0, 0.0]]).expand(2, 3))
-    assert twice.item() == pytest.approx(0.135, rel=1e-5)  # the mean over films, the sum over findings
-
-
-def test_what_is_unknown_counts_for_nothing() -> None:
-    logits = torch.zeros(2, 2, requires_grad=True)
-    margin_loss(logits, torch.tensor([[1.0, math.nan], [0.0, math.nan]])).backward()
-    assert logits.grad is not None
-    assert logits.grad[:, 1].eq(0).all()
-    assert logits.grad[:, 0].ne(0).all()
-    assert margin_loss(torch.zeros(0, 2), torch.zeros(0, 2)).item() == 0
-
-
-def test_beyond_the_margins_nothing_is_learnt() -> None:
-    logits = torch.tensor([[4.0, -4.0]], requires_grad=True)
-    loss = margin_loss(logits, torch.tensor([[1.0, 0.0]]))
-    loss.backward()
-    assert loss.item() == 0
-    assert logits.grad is not None
-    assert logits.grad.eq(0).all()
-
-
 def test_reconstruction_is_added_at_its_weight() -> None:
     model, seen = _net().train(), _seen(28)
-    stepped = margin(model, seen, binary_cross_entropy)
-    assert set(stepped.parts) == {"margin", "reconstruction"}
-    expected = stepped.parts["margin"] + 0.0005 * stepped.parts["reconstruction"]
+    stepped = reconstruct(model, seen, margin)
+    assert set(stepped.parts) == {"findings", "reconstruction"}
+    expected = stepped.parts["findings"] + 0.0005 * stepped.parts["reconstruction"]
     torch.testing.assert_close(stepped.minimised, expected)
     assert stepped.judged is stepped.minimised
     _, capsules, logits = model.read(seen.images)
-    torch.testing.assert_close(stepped.parts["margin"], margin_loss(logits, seen.labels))
+    torch.testing.assert_close(stepped.parts["findings"], margin(logits, seen.labels))
     drawn = model.reconstructed(capsules, seen.labels == 1)
     errors = ((drawn - grey_from(seen.images)) ** 2).flatten(1).sum(dim=1)
     torch.testing.assert_close(stepped.parts["reconstruction"], errors.mean())
@@ -86,25 +57,28 @@ def test_true_findings_draw_in_training_and_long_capsules_elsewhere() -> None:
     drawn_by = []
     model.reconstructed = lambda capsules, kept: drawn_by.append(kept) or model.decoder(capsules)
     for training in (True, False):
-        logits = margin(model.train(training), seen, binary_cross_entropy).logits
+        logits = reconstruct(model.train(training), seen, margin).logits
     assert torch.equal(drawn_by[0], seen.labels == 1)  # the unknown one is none
     assert torch.equal(drawn_by[1], logits.sigmoid() > 0.5)
 
 
-def test_plain_leaves_the_decoder_alone() -> None:
-    model = _net().train()
-    stepped = step_from("margin(plain)", model)(model, _seen(28), binary_cross_entropy)
-    stepped.minimised.backward()
-    assert set(stepped.parts) == {"margin"}
+def test_the_loss_of_the_findings_is_the_recipes() -> None:
+    model, seen = _net().train(), _seen(28)
+    stepped = reconstruct(model, seen, binary_cross_entropy)
+    expected = binary_cross_entropy(stepped.logits, seen.labels)
+    torch.testing.assert_close(stepped.parts["findings"], expected)
+    classified = step_from("classify", model)(model, seen, margin)
+    torch.testing.assert_close(classified.minimised, margin(classified.logits, seen.labels))
+    classified.minimised.backward()
     assert all(weight.grad is None for weight in model.decoder.parameters())
     assert all(weight.grad is not None for weight in model.capsules.parameters())
 
 
 def test_a_cascade_is_pretrained_on_small_films_alone() -> None:
     model, seen = _cascade().train(), _seen(56)
-    stepped = capsule_pretraining(model, seen, binary_cross_entropy)
+    stepped = capsule_pretraining(model, seen, margin)
     small = seen.images.unflatten(3, (28, 2)).unflatten(2, (28, 2)).mean(dim=(3, 5))
-    alone = margin(model.capsules, seen._replace(images=small), binary_cross_entropy)
+    alone = reconstruct(model.capsules, seen._replace(images=small), margin)
     torch.testing.assert_close(stepped.minimised, alone.minimised)
     torch.testing.assert_close(stepped.logits, model.capsules(small))
     stepped.minimised.backward()
@@ -115,7 +89,7 @@ def test_a_cascade_is_pretrained_on_small_films_alone() -> None:
 
 def test_a_cascade_draws_the_film_at_28_px() -> None:
     model, seen = _cascade().train(), _seen(56)
-    stepped = margin(model, seen, binary_cross_entropy)
+    stepped = reconstruct(model, seen, margin)
     torch.testing.assert_close(stepped.logits, model(seen.images))
     _, capsules, _ = model.read(seen.images)
     small = grey_from(seen.images).unflatten(3, (28, 2)).unflatten(2, (28, 2)).mean(dim=(3, 5))
@@ -123,7 +97,7 @@ def test_a_cascade_draws_the_film_at_28_px() -> None:
     torch.testing.assert_close(stepped.parts["reconstruction"], errors.sum() / 3)
 
 
-@pytest.mark.parametrize("text", ["margin", "margin(plain)", "capsule_pretraining", "classify"])
+@pytest.mark.parametrize("text", ["reconstruct", "capsule_pretraining", "classify"])
 def test_no_film_no_loss(text: str) -> None:
     model = _cascade()
     stepped = step_from(text, model)(model, _seen(56, LABELS[:0]), binary_cross_entropy)
@@ -133,12 +107,10 @@ def test_no_film_no_loss(text: str) -> None:
 
 def test_steps_are_for_capsules() -> None:
     plain = AveragePooling(Body(nn.Sequential(nn.Conv2d(3, 4, 8, stride=8)), 4, FINDINGS, (56, 56)))
-    with pytest.raises(TypeError, match="margin is for CapsuleClassifier, not for AveragePooling"):
-        step_from("margin", plain)
+    with pytest.raises(TypeError, match="reconstruct is for CapsuleClassifier, not for AveragePooling"):
+        step_from("reconstruct", plain)
     with pytest.raises(TypeError, match="capsule_pretraining is for CapsuleCascade, not for CapsNet"):
         step_from("capsule_pretraining", _net())
-    with pytest.raises(ValueError, match="reconstruction is one of reconstruct, plain"):
-        step_from("margin(none)", _net())
 
 
 SETTINGS = {
@@ -164,9 +136,8 @@ SETTINGS = {
 }
 STAGES = {
     "capsule_pretraining": ({"learns": ("capsules",)}, {"capsules"}),
-    "classify": ({"learns": ("mask", "capsules")}, {"mask", "capsules"}),
-    "margin(plain)": ({"unfreezing": "gradual(1)"}, {"mask", "capsules"}),
-    "margin": ({}, {"backbone", "mask", "capsules"}),
+    "classify": ({"unfreezing": "gradual(1)"}, {"mask", "capsules"}),
+    "reconstruct": ({}, {"backbone", "mask", "capsules"}),
 }
 """Each step with what learns in its only epoch."""
 
@@ -184,7 +155,7 @@ def test_parts_learn_stage_by_stage(step: str, tmp_path: Path, films_of_noise: F
         if any(not torch.equal(tensor, before[name][key]) for key, tensor in part.state_dict().items())
     }
     assert moved == learnt
-    assert ("val_reconstruction" in history[0]) == (step in ("margin", "capsule_pretraining"))
+    assert ("val_reconstruction" in history[0]) == (step in ("reconstruct", "capsule_pretraining"))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from hilum.training.losses import (
     finding_weighted_cross_entropy,
     focal,
     loss_from,
+    margin,
     weighted_cross_entropy,
 )
 
@@ -94,3 +95,32 @@ def test_inverse_prevalence_weighs_by_the_training_films_alone() -> None:
     assert loss(torch.zeros(2, 2), labels).item() == pytest.approx(2 * math.log(2))
     never = torch.tensor([[math.nan, 1.0]])
     assert loss(torch.zeros(1, 2), never).item() == pytest.approx(math.log(2))
+
+
+def test_margin_loss_by_hand() -> None:
+    """Lengths 0.6, 0.4 and 0.05: (0.9 - 0.6)^2 + 0.5 (0.4 - 0.1)^2 + 0 = 0.09 + 0.045."""
+    logits = torch.logit(torch.tensor([[0.6, 0.4, 0.05]]))
+    assert margin(logits, torch.tensor([[1.0, 0.0, 0.0]])).item() == pytest.approx(0.135, rel=1e-5)
+    assert margin(logits, torch.tensor([[0.0, 1.0, 1.0]])).item() == pytest.approx(
+        0.5 * 0.5**2 + 0.5**2 + 0.85**2, rel=1e-5
+    )
+    twice = margin(logits.expand(2, 3), torch.tensor([[1.0, 0.0, 0.0]]).expand(2, 3))
+    assert twice.item() == pytest.approx(0.135, rel=1e-5)  # the mean over films, the sum over findings
+
+
+def test_what_is_unknown_counts_for_nothing() -> None:
+    logits = torch.zeros(2, 2, requires_grad=True)
+    margin(logits, torch.tensor([[1.0, math.nan], [0.0, math.nan]])).backward()
+    assert logits.grad is not None
+    assert logits.grad[:, 1].eq(0).all()
+    assert logits.grad[:, 0].ne(0).all()
+    assert margin(torch.zeros(0, 2), torch.zeros(0, 2)).item() == 0
+
+
+def test_beyond_the_margins_nothing_is_learnt() -> None:
+    logits = torch.tensor([[4.0, -4.0]], requires_grad=True)
+    loss = margin(logits, torch.tensor([[1.0, 0.0]]))
+    loss.backward()
+    assert loss.item() == 0
+    assert logits.grad is not None
+    assert logits.grad.eq(0).all()

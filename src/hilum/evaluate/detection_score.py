@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from hilum.boxes import BoxTable
 from hilum.data.cohort import Cohort
@@ -159,8 +159,7 @@ def detection_scores(
     if not len(cohort.reference):
         return []
     scope = _scope(cohort, np.arange(len(cohort)), n_draws, rng)
-    wanted = np.zeros(cohort.labels.shape, bool)
-    wanted[:, scope.findings] = True
+    wanted = _every_film(scope)
     pairs = pairs.of(wanted)
     noise = floors.noise_maps(pairs.maps.shape[1:], rng)
     protocol = dataclasses.replace(protocol, gate="none")
@@ -175,10 +174,8 @@ def detection_scores(
         map_size="map",
         map_scale="raw",
     )
-    points = points_from(pairs, pairs.maps, input_hw, peaks)
+    points = _points(scope, pairs, predicted, input_hw, rules, peaks)
     for rule in (each for each in rules if each.of_model):
-        points = pick(predicted, rule.name, "table of boxes")
-        points = points.rows(wanted[points.image, points.finding])
         beside = _box_floors(scope, pairs, points, noise, input_hw, rule, rng)
         pointed = dataclasses.replace(boxed_protocol(pointed, rule), boxes="points, centres of all boxes")
     shown = template("pointwise_map", pointed, method=method)
@@ -191,6 +188,60 @@ def detection_scores(
         shown = [template("froc", ruled, at=at, method=method, box_rule=rule.name) for at in FALSE_A_FILM]
         scores += _curve_scores(scope, boxes, beside, shown, lambda r, b: detected(r, b, hit), _froc)
     return scores
+
+
+def pointwise_precision(
+    cohort: Cohort,
+    pairs: PairMaps,
+    predicted: Mapping[str, BoxTable],
+    *,
+    input_hw: tuple[int, int],
+    rules: Sequence[BoxRule],
+    n_draws: int,
+    rng: np.random.Generator,
+) -> tuple[Int[np.ndarray, " f"], Float[np.ndarray, "_ f"]]:
+    """Pointwise mAP alone, as `detection_scores` has it, for comparing systems on the same redrawn patients.
+
+    Args:
+        cohort: The films that are scored, at least one of them with a reference entry.
+        pairs: Heatmaps of every film and every finding that has entries.
+        predicted: The boxes of each rule; a detector's are its points.
+        input_hw: Size of the network's input.
+        rules: How the boxes were made.
+        n_draws: How often the patients are redrawn.
+        rng: One in an equal state redraws the same patients of another system.
+
+    Returns:
+        Columns of the findings with entries; in rows, their scores in the cohort and in each redrawn one.
+
+    Raises:
+        ValueError: A film without a heatmap.
+    """
+    scope = _scope(cohort, np.arange(len(cohort)), n_draws, rng)
+    points = _points(scope, pairs.of(_every_film(scope)), predicted, input_hw, rules, "max")
+    return scope.findings, _read_curves(scope, points, detected_once, _precision)[..., 0]
+
+
+def _every_film(scope: _Scope) -> Bool[np.ndarray, "n f"]:
+    """Marks every film and every finding that has entries."""
+    wanted = np.zeros(scope.cohort.labels.shape, bool)
+    wanted[:, scope.findings] = True
+    return wanted
+
+
+def _points(
+    scope: _Scope,
+    pairs: PairMaps,
+    predicted: Mapping[str, BoxTable],
+    input_hw: tuple[int, int],
+    rules: Sequence[BoxRule],
+    peaks: Literal["max", "all"],
+) -> BoxTable:
+    """Peaks of the maps; of a detector, its boxes, whose centres are the points."""
+    for rule in (each for each in rules if each.of_model):
+        boxes = pick(predicted, rule.name, "table of boxes")
+        return boxes.rows(np.isin(boxes.finding, scope.findings))
+    return points_from(pairs, pairs.maps, input_hw, peaks)
 
 
 def _scope(cohort: Cohort, films: Int[np.ndarray, " r"], n_draws: int, rng: np.random.Generator) -> _Scope:

@@ -257,7 +257,7 @@ def scores_of_table(
     of_floors = {name: _group_means(floor[twice], group) for name, floor in table.floors.items()}
     members = group[:, None] == np.arange(len(present) + 1)
     for column, (metric, at) in enumerate(table.columns):
-        first = _micro_first if metric == "mean_iou_micro" else _macro_first
+        first = _micro_first if metric.endswith("_micro") else _macro_first
         yield from scores_from(
             template(metric, table.protocol, at=at, method=method, box_rule=table.box_rule, stratum=stratum),
             (None, *(cohort.findings[place] for place in present)),

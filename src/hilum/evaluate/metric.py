@@ -63,6 +63,12 @@ METRICS: dict[str, Metric] = {
     "oracle_gap": Metric(
         "oracle gap, T(IoU)", "box entries of the finding", _OVER_FINDINGS, T_IOU, larger_is_better=False
     ),
+    "oracle_gap_mean_iou_macro": Metric(
+        "oracle gap, mean IoU (macro)", "box entries of the finding", _OVER_FINDINGS, larger_is_better=False
+    ),
+    "oracle_gap_mean_iou_micro": Metric(
+        "oracle gap, mean IoU (micro)", "box entries", "mean over all box entries", larger_is_better=False
+    ),
 }
 """The metrics that hilum stands for."""
 

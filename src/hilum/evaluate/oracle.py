@@ -5,7 +5,7 @@ halves the patients, picks on one half and scores on the other, both ways.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float, Float32, Int, Shaped
@@ -22,7 +22,16 @@ from hilum.localize import BoxRule, sweep_from
 N_HALVINGS = 20
 """How often the patients are halved; the honest score of an entry is the mean over these."""
 
-_IOU = tuple(COLUMNS.index(("t_iou", t)) for t in T_IOU)
+_BY_FINDING = (*(("t_iou", t) for t in T_IOU), ("mean_iou_macro", None))
+_BY_ENTRY = (("mean_iou_micro", None),)
+_TAKEN = (*_BY_FINDING, *_BY_ENTRY)
+"""What a threshold is chosen for: the mean over findings of the first, the mean over entries of the last."""
+_PLACES = [COLUMNS.index(column) for column in _TAKEN]
+_GAP = {
+    "t_iou": "oracle_gap",
+    "mean_iou_macro": "oracle_gap_mean_iou_macro",
+    "mean_iou_micro": "oracle_gap_mean_iou_micro",
+}
 
 
 def oracle_choice(
@@ -80,7 +89,7 @@ def oracle_scores(
     n_draws: int,
     rng: np.random.Generator,
 ) -> list[Score]:
-    """T(IoU) with the oracle's threshold, with an honestly chosen one, and their gap.
+    """T(IoU) and mean IoU with the oracle's threshold, with an honestly chosen one, and their gaps.
 
     The floors choose among the same thresholds in the same way. Intervals redraw patients and keep the
     choices, so that the gap's is that of paired differences.
@@ -120,24 +129,26 @@ def oracle_scores(
     rules = [dataclasses.replace(rule, threshold=threshold) for threshold in thresholds]
     tried = _statistics(cohort, entry_maps, entry_affine, input_hw, rules, rng)
     seed, halves = int(rng.integers(2**63)), int(rng.integers(2**63))
-    best = {name: oracle_choice(table, reference.finding) for name, table in tried.items()}
-    honest = {
-        name: honest_choice(table, reference.finding, patient, np.random.Generator(np.random.Philox(halves)))
-        for name, table in tried.items()
-    }
+    best = {name: _each_way(table, reference.finding, oracle_choice) for name, table in tried.items()}
+
+    def halved(values: np.ndarray, finding: np.ndarray) -> np.ndarray:
+        return honest_choice(values, finding, patient, np.random.Generator(np.random.Philox(halves)))
+
+    honest = {name: _each_way(table, reference.finding, halved) for name, table in tried.items()}
     gap = {name: best[name] - honest[name] for name in tried}
     among = f"of {len(thresholds)} thresholds+{rule.component}"
     of_half = f"on the other half of the scored patients, among {', '.join(thresholds)}; both ways"
     chosen = f"oracle: on the scored boxes, among {', '.join(thresholds)}"
     scores = []
-    for metric, tables, box_rule, where in (
-        ("t_iou", best, f"oracle {among}", chosen),
-        ("t_iou", honest, f"cross-fitted {among}", of_half),
-        ("oracle_gap", gap, f"oracle less cross-fitted {among}", f"{chosen}; and {of_half}"),
+    gaps = tuple((_GAP[metric], at) for metric, at in _TAKEN)
+    for columns, tables, box_rule, where in (
+        (_TAKEN, best, f"oracle {among}", chosen),
+        (_TAKEN, honest, f"cross-fitted {among}", of_half),
+        (gaps, gap, f"oracle less cross-fitted {among}", f"{chosen}; and {of_half}"),
     ):
         table = EntryTable(
             entry=np.arange(len(reference)),
-            columns=tuple((metric, t) for t in T_IOU),
+            columns=columns,
             values=tables["system"],
             floors={name: table for name, table in tables.items() if name != "system"},
             box_rule=box_rule,
@@ -155,7 +166,7 @@ def _statistics(
     rules: Sequence[BoxRule],
     rng: np.random.Generator,
 ) -> dict[str, Float[np.ndarray, "t k c"]]:
-    """Successes at each T(IoU) of every entry at every threshold, of the system and of each floor."""
+    """Columns of `_TAKEN` for every entry at every threshold, of the system and of each floor."""
     reference, frame_hw = cohort.reference, cohort.frame_hw
     patient = cohort.patient[reference.image]
     there = np.flatnonzero(np.isfinite(maps).all(axis=(1, 2)))
@@ -170,7 +181,18 @@ def _statistics(
         tables["shuffled"].append(floors.shuffled(reference, boxes, patient))
         for name, blind in (("random", noise), ("centre", centre)):
             tables[name].append(floors.map_floor(blind, reference.xyxy, affine, input_hw, rule, frame_hw))
-    return {name: np.stack(rows)[..., list(_IOU)] for name, rows in tables.items()}
+    return {name: np.stack(rows)[..., _PLACES] for name, rows in tables.items()}
+
+
+def _each_way(
+    values: Float[np.ndarray, "t k c"],
+    finding: Int[np.ndarray, " k"],
+    choose: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> Float[np.ndarray, "k c"]:
+    """Columns chosen for the mean over findings, then those chosen for the mean over all entries."""
+    n = len(_BY_FINDING)
+    by_finding = choose(values[..., :n], finding)
+    return np.concatenate([by_finding, choose(values[..., n:], np.zeros_like(finding))], axis=1)
 
 
 def _best(values: Float[np.ndarray, "t k c"], finding: Int[np.ndarray, " k"]) -> Int[np.ndarray, " c"]:

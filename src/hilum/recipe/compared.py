@@ -72,7 +72,13 @@ class Claim(Section):
     text: str
     kind: str = "better"
     metric: Literal[
-        "auroc", "t_iou", "t_iobb", "mean_iou_macro", "localization_utility", "false_positives_iobb"
+        "auroc",
+        "t_iou",
+        "t_iobb",
+        "mean_iou_macro",
+        "localization_utility",
+        "pointwise_map",
+        "false_positives_iobb",
     ]
     at: Annotated[float, Field(ge=0, lt=1)] | None = None
     same: Literal["", "method", "box_rule", "finding"] = ""

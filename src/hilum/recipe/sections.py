@@ -171,6 +171,7 @@ class EvaluateSettings(Section):
     operating_points: tuple[str, ...] = ("youden",)
     pixels: bool = False
     as_printed: tuple[str, ...] = ()
+    choose_among: tuple[str, ...] = ()
     seed: Count = 0
 
     @field_validator("as_printed")
@@ -179,6 +180,15 @@ class EvaluateSettings(Section):
         for name in names:
             pick(AS_PRINTED, name, "way of counting")
         return names
+
+    @field_validator("choose_among")
+    @classmethod
+    def _a_choice(cls, thresholds: tuple[str, ...]) -> tuple[str, ...]:
+        if any(BoxRule(threshold).of_model for threshold in thresholds):
+            raise ValueError("the boxes of a detector have no threshold to choose")
+        if len(set(thresholds)) == 1:
+            raise ValueError("one threshold leaves nothing to choose; give two or more, or none")
+        return thresholds
 
 
 class ReportSettings(Section):

@@ -11,7 +11,9 @@ from hilum.data.cohort import Cohort
 from hilum.evaluate.bootstrap import auroc_draws, mean_draws, sum_draws
 from hilum.evaluate.classification import auroc
 from hilum.evaluate.detection import FALSE_COLUMNS, false_boxes
+from hilum.evaluate.detection_score import pointwise_precision
 from hilum.evaluate.localization import COLUMNS, best_overlaps, statistics
+from hilum.evaluate.pairs import PairMaps
 from hilum.evaluate.pixelwise import map_auprc, union_masks
 from hilum.evaluate.summary import mean_first
 from hilum.findings import in_mean
@@ -150,6 +152,8 @@ def scores_of(
         raise LookupError("no box entries")
     if metric == "false_positives_iobb":
         return _false_positives(part, ("iobb", at), systems, n_draws, rng)
+    if metric == "pointwise_map":
+        return _pointwise(part, systems, n_draws, rng)
     if metric == "localization_utility":
         return _means(part, *_pixelwise(part, systems), n_draws, rng)
     column, reference = COLUMNS.index((metric, at)), part.cohort.reference
@@ -211,6 +215,46 @@ def _pixelwise(
         masks = union_masks(reference.xyxy, row.ravel(), stored.affine[place], hw, hw)
         columns.append(np.nan_to_num(map_auprc(stored.maps[place], masks)))
     return np.stack(columns, axis=1), first
+
+
+def _pointwise(part: Part, systems: Sequence[System], n_draws: int, rng: np.random.Generator) -> Scores:
+    """Pointwise mAP of each heatmap method, from the maps of all films."""
+    run, cohort = part.run, part.cohort
+    if run.recipe.explain.pairs != "all":
+        raise LookupError('points need the maps of all films: [explain] pairs = "all"')
+    column = np.full(len(run.cohort.findings), -1)
+    column[part.columns] = np.arange(len(part.columns))
+    rules, state = run.recipe.localize.rules, rng.bit_generator.state
+    tables, findings = [], np.empty(0, np.int64)
+    for method, _ in systems:
+        stored = read_maps(run.folder, method, run.cohort, run.whole)
+        kept = column[stored.finding] >= 0
+        pairs = PairMaps(
+            stored.maps[kept],
+            stored.image[kept],
+            column[stored.finding[kept]],
+            stored.affine[kept],
+            run.probabilities[stored.image, stored.finding][kept].astype(float),
+        )
+        boxes = {rule.name: part.boxes((method, rule.name)) for rule in rules}
+        rng.bit_generator.state = state  # the same patients for every method
+        findings, table = pointwise_precision(
+            cohort,
+            pairs,
+            boxes,
+            input_hw=run.recipe.data.geometry.input_hw,
+            rules=rules,
+            n_draws=n_draws,
+            rng=rng,
+        )
+        tables.append(mean_first(table, np.ones(len(findings), bool)))
+    n = np.bincount(cohort.reference.finding)[findings]
+    return Scores(
+        ["", *(cohort.findings[place] for place in findings)],
+        np.stack([table[0] for table in tables]),
+        np.stack([table[1:] for table in tables], axis=1),
+        np.append(n.sum(), n),
+    )
 
 
 def _false_positives(

@@ -156,7 +156,7 @@ def _systems(side: Side, claim: Claim, recipe: Recipe) -> list[System]:
     rules = [rule.name for rule in recipe.localize.rules]
     if claim.metric == "auroc":
         return [("", "")]
-    if claim.metric == "localization_utility":
+    if claim.metric in ("localization_utility", "pointwise_map"):
         return [(method, "") for method in _named(side.method, recipe.explain.methods)]
     return list(product(_named(side.method, recipe.explain.methods), _named(side.box_rule, rules)))
 

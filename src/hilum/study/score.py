@@ -120,8 +120,8 @@ def _map_scores(
     if recipe.explain.pairs == "all":
         scores += detection_scores(cohort, pairs, predicted, rules=rules, **shared)
     plain = [rule for rule in rules if rule.gate is None and rule.scale == "film" and not rule.of_model]
-    if len(plain) > 1:
-        thresholds = [rule.threshold for rule in plain]
+    thresholds = recipe.evaluate.choose_among or [rule.threshold for rule in plain]
+    if plain and len(thresholds) > 1:
         scores += oracle_scores(cohort, maps, affine, rule=plain[0], thresholds=thresholds, **shared)
     del shared["input_hw"]
     for name in recipe.evaluate.as_printed:

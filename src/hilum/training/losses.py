@@ -73,6 +73,29 @@ def focal(
     return (weight * each * known).sum() / known.sum().clamp(min=1)
 
 
+def margin(
+    logits: Float[Tensor, "n f"],
+    labels: Float[Tensor, "n f"],
+    present: float = 0.9,
+    absent: float = 0.1,
+    of_absent: float = 0.5,
+) -> Float[Tensor, ""]:
+    """Sum over the findings, mean over the films, of y max(0, a - p)^2 + w (1 - y) max(0, p - b)^2.
+
+    p is the probability, which is the length of a capsule; a = `present` and b = `absent` are the lengths
+    beyond which there is nothing to learn, w = `of_absent`. Unknown labels count for nothing.
+
+    Source: Sabour et al., NeurIPS 2017 (arXiv:1710.09829), equation 4.
+
+    Example:
+        >>> round(margin(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]])).item(), 6)  # 0.16 + 0.5 x 0.16
+        0.24
+    """
+    known, target, p = torch.isfinite(labels), labels.nan_to_num(), logits.sigmoid()
+    each = target * (present - p).relu() ** 2 + of_absent * (1 - target) * (p - absent).relu() ** 2
+    return (each * known).sum() / max(len(logits), 1)
+
+
 def _balanced(
     logits: Float[Tensor, "n f"], labels: Float[Tensor, "n f"], *, per_finding: bool
 ) -> Float[Tensor, ""]:
@@ -120,6 +143,7 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
     "bce": binary_cross_entropy,
     "finding_weighted": finding_weighted_cross_entropy,
     "focal": focal,
+    "margin": margin,
     "weighted": weighted_cross_entropy,
 }
 """Losses by the name that a recipe gives under `[training] loss`, with their numbers: "focal(2, 0.25)"."""

@@ -11,7 +11,7 @@ from hilum.models.patches import Patches
 from hilum.models.pixel_correlation import PixelCorrelation
 from hilum.models.retinanet import RetinaNet
 from hilum.training.box_steps import detect, patches
-from hilum.training.capsule_steps import capsule_pretraining, margin
+from hilum.training.capsule_steps import capsule_pretraining, reconstruct
 from hilum.training.equivariant import equivariant
 from hilum.training.guided import attention_guided
 from hilum.training.losses import Loss
@@ -31,8 +31,8 @@ STEPS: dict[str, tuple[type, Callable[..., Stepped]]] = {
     "classify": (Classifier, classify),
     "detect": (RetinaNet, detect),
     "equivariant": (PixelCorrelation, equivariant),
-    "margin": (CapsuleClassifier, margin),
     "patches": (Patches, patches),
+    "reconstruct": (CapsuleClassifier, reconstruct),
 }
 """The models that a step is for, and its function, by the name under `[training] step`, with options."""
 
