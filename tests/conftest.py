@@ -106,6 +106,7 @@ bootstrap_draws = 100
 [report]
 title = "Tiny"
 description = "A run for tests."
+figures = []
 """
 
 

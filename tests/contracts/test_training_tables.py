@@ -39,8 +39,8 @@ def test_the_tables_are_whole() -> None:
         "classify",
         "detect",
         "equivariant",
-        "margin",
         "patches",
+        "reconstruct",
     ]
 
 

@@ -13,7 +13,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from hilum.distribute.record import TrialFolder, new_trial, read_trial, trials_in
-from hilum.distribute.search import Search, halving
+from hilum.distribute.search import DIED, Search, halving
 from hilum.recipe.space import Space, parsed
 
 RATE = "training.learning_rate"
@@ -86,20 +86,20 @@ def test_what_was_tried_is_not_tried_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "error", "after"),
+    ("before", "error", "after", "reason"),
     [
-        ("running", False, "stopped"),
-        ("finished", False, "finished"),
-        ("failed", True, "failed"),
-        ("running", True, "running"),  # its worker died: it goes on next time
+        ("running", False, "stopped", ""),
+        ("finished", False, "finished", ""),
+        ("failed", True, "failed", ""),
+        ("running", True, "running", DIED),  # its worker died: it goes on next time
     ],
 )
-def test_what_became_of_a_trial(tmp_path: Path, before: str, error: bool, after: str) -> None:
+def test_what_became_of_a_trial(tmp_path: Path, before: str, error: bool, after: str, reason: str) -> None:
     told: list[int] = []
     search = Search(RATES, tmp_path, "val_auroc", [], 0, lambda: told.append(1))
     trial = _folder(search.suggest("a")).save(state=before)
     search.on_trial_complete("a", None if error else {"figure": 0.6}, error=error)
-    assert read_trial(trial.path).state == after
+    assert (read_trial(trial.path).state, read_trial(trial.path).reason) == (after, reason)
     assert told == [1]
 
 

@@ -1,6 +1,7 @@
 """The page of a study says what was done, warns of what it may not be used for, and hides no box."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,6 +42,16 @@ def test_what_was_left_out_stands_on_the_page(run) -> None:
     cohort = dataclasses.replace(run.films.cohort, chosen=("48 films of another class are left out",))
     report(run.folder, run.recipe, dataclasses.replace(run.films, cohort=cohort), run.pixels)
     assert "48 films of another class are left out" in run.folder.report.read_text()
+
+
+def test_figures_are_written_as_the_recipe_says(run) -> None:
+    figures = run.folder.path / "figures"
+    assert not figures.exists()  # the tiny recipe wants none
+    page = run.recipe.report.model_copy(update={"figures": ("svg",)})
+    report(run.folder, run.recipe.model_copy(update={"report": page}), run.films, run.pixels)
+    names = {path.name for path in figures.iterdir()}
+    assert names >= {"roc.svg", "training.svg"}
+    assert {Path(name).suffix for name in names} == {".svg"}
 
 
 def test_an_unscored_run_is_not_reported(run) -> None:

@@ -20,7 +20,7 @@ class TrialFolder:
         path: The run folder.
         values: What was drawn, by name.
         state: "running" until training ended, failed or was stopped; so after a kill as well.
-        reason: Why it failed.
+        reason: Why it failed, or why it is still "running" when a sweep has ended.
     """
 
     path: Path

@@ -19,6 +19,8 @@ from hilum.report import best_so_far
 REPEATS = 50
 """Draws in a row that were tried before, after which the space counts as exhausted."""
 
+DIED = "its process died, perhaps for want of memory; the same command takes it up again"
+
 
 class Search(Searcher):
     """Optuna's suggestions, each with a run folder; interrupted trials come first, known ones not again.
@@ -78,11 +80,13 @@ class Search(Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Tells Optuna; a trial that neither finished nor failed was stopped."""
+        """Tells Optuna; a trial that neither finished nor failed was stopped, or its process died."""
         drawn, trial = self._of.pop(trial_id)
         trial, figure = read_trial(trial.path), (result or {}).get(FIGURE)
-        if not trial.done and not error:
-            trial.save(state="stopped")
+        if not trial.done and error:
+            trial.save(reason=DIED)
+        elif not trial.done:
+            trial.save(state="stopped", reason="")
         self._known[_key(trial.values)] = figure
         if drawn:
             self._optuna.on_trial_complete(drawn, result, error)

@@ -52,7 +52,7 @@ def run_trial(config: Mapping[str, Any], job: Job) -> None:
     except HilumError as error:
         trial.save(state="failed", reason=f"{error.code}: {error}")
         raise
-    trial.save(state="finished")
+    trial.save(state="finished", reason="")
 
 
 def _train(trial: TrialFolder, job: Job) -> None:

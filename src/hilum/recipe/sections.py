@@ -192,10 +192,11 @@ class EvaluateSettings(Section):
 
 
 class ReportSettings(Section):
-    """What the page says on top."""
+    """What the page says on top, and the files in which each figure is written beside it."""
 
     title: str
     description: str
+    figures: tuple[Literal["png", "svg", "pdf"], ...] = ("png", "svg", "pdf")
 
 
 class Recipe(Section):

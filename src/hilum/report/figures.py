@@ -2,10 +2,10 @@
 
 import io
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -56,18 +56,20 @@ def _styled() -> Iterator[None]:
         yield
 
 
-def save_figures(record: RunRecord, folder: Path) -> None:
-    """Writes every figure that has something to show as PNG, SVG and PDF.
+def save_figures(
+    record: RunRecord, folder: Path, kinds: Sequence[Literal["png", "svg", "pdf"]] = ("png", "svg", "pdf")
+) -> None:
+    """Writes every figure that has something to show, once for each kind of file.
 
     Raises:
         DiskError: The disk is full or the folder cannot be written.
     """
-    for name, draw in FIGURES.items():
+    for name, draw in FIGURES.items() if kinds else ():
         with _styled():
             figure = draw(record)
             if figure is None:
                 continue
-            for kind in ("png", "svg", "pdf"):
+            for kind in kinds:
                 with whole(folder / f"{name}.{kind}") as temporary:
                     temporary.write_bytes(_bytes_of(figure, kind))
                 figure.set_layout_engine("none")  # the layout found for the first file serves all

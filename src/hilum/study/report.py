@@ -48,7 +48,7 @@ def report(
     write_text(folder.report, page_from(record))
     save_tables(record, folder.path / "tables")
     progress(2, 3)
-    save_figures(record, folder.path / "figures")
+    save_figures(record, folder.path / "figures", recipe.report.figures)
     progress(3, 3)
     return summary_from(record.scores, record.headline)
 
