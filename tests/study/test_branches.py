@@ -25,6 +25,7 @@ SMALL = {
     "training.epochs": "2",
     "training.batch_size": "8",
     "evaluate.bootstrap_draws": "100",
+    "report.figures": "[]",
 }
 GUIDED = {
     **SMALL,

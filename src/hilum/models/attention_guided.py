@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import affine_grid, grid_sample
 
 from hilum.localize import BoxRule, boxes_from
-from hilum.models.classifier import Branch, Classifier, Composite, LastMapClassifier, OwnMaps
+from hilum.models.classifier import Branch, Classifier, Composite, LastMapClassifier, OwnMaps, set_last_bias
 from hilum.models.inputs import resized
 
 Attention = Literal["max_abs", "sum", "gradcam", "gradcam++", "xgradcam"]
@@ -86,10 +86,7 @@ class AttentionGuided(Classifier, Composite, OwnMaps):
         """Sets the biases of all three answers."""
         self.of_film.start_at(prevalence)
         self.of_crop.start_at(prevalence)
-        last = self.fusion[-1]
-        assert isinstance(last, nn.Linear)
-        with torch.no_grad():
-            last.bias.copy_(torch.logit(prevalence))
+        set_last_bias(self.fusion, prevalence)
 
     def forward(
         self, images: Float[Tensor, "n 3 h w"], metadata: Float[Tensor, "n 3"] | None = None

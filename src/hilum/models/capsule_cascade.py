@@ -43,10 +43,6 @@ class CapsuleCascade(CapsuleClassifier):
         """Capsules with the layer before them, then the backbone's blocks, last first."""
         return [nn.ModuleList([self.mask, self.capsules]), *reversed(list(self.backbone))]
 
-    def activations(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d u v"]:
-        """The backbone's last feature map."""
-        return self.backbone(images)
-
     def logits_from(
         self,
         activations: Float[Tensor, "n d u v"],

@@ -78,7 +78,8 @@ class CapsuleClassifier(LastMapClassifier, Branch):
 class CapsNet(CapsuleClassifier):
     """Primary capsules from the last map, routed to a capsule a finding; a decoder draws the film from these.
 
-    It draws what the stem reads, which is 8 px more each way than its map has cells.
+    It draws what the stem reads, which is 8 px more each way than its map has cells: these reach 4 px
+    less far to each side than the film.
 
     |v| / (1 - |v|) is |s|^2, so the logit is its logarithm, exact at both ends.
 
@@ -114,10 +115,6 @@ class CapsNet(CapsuleClassifier):
     def blocks(self) -> list[nn.Module]:
         """Capsules with their decoder, then the stem's blocks, last first."""
         return [nn.ModuleList([self.capsules, self.decoder]), *reversed(list(self.backbone))]
-
-    def activations(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d u v"]:
-        """The stem's map; its cells reach 4 px less far to each side than the film."""
-        return self.backbone(images)
 
     def logits_from(
         self,

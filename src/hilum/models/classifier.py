@@ -59,11 +59,16 @@ class LastMapClassifier(Classifier):
     """A classifier whose logits depend on the film through one last feature map.
 
     Only such a model has heatmaps in closed form, or by a gradient through its head alone.
+
+    Attributes:
+        backbone: Blocks from stem to end, whose last map it is.
     """
 
-    @abstractmethod
+    backbone: nn.Sequential
+
     def activations(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d u v"]:
-        """The last feature map, after its activation function."""
+        """The backbone's last feature map, after its activation function."""
+        return self.backbone(images)
 
     @abstractmethod
     def logits_from(
@@ -76,6 +81,14 @@ class LastMapClassifier(Classifier):
     ) -> Float[Tensor, "n f"]:
         """Logits of normalised films."""
         return self.logits_from(self.activations(images), metadata)
+
+
+def set_last_bias(layers: nn.Sequential, prevalence: Float[Tensor, " f"]) -> None:
+    """Sets the bias of the last of some layers, which is linear, to the log-odds of the prevalence."""
+    last = layers[-1]
+    assert isinstance(last, nn.Linear)
+    with torch.no_grad():
+        last.bias.copy_(torch.logit(prevalence))
 
 
 class OwnMaps(ABC):
@@ -176,10 +189,6 @@ class PoolingClassifier(LastMapClassifier, Branch):
         """Sets the bias to the log-odds of the prevalence."""
         with torch.no_grad():
             self.head.bias.copy_(torch.logit(prevalence))
-
-    def activations(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d u v"]:
-        """The backbone's last feature map."""
-        return self.backbone(images)
 
     def logits_from(
         self, activations: Float[Tensor, "n d u v"], metadata: Float[Tensor, "n 3"] | None = None

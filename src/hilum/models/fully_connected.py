@@ -1,11 +1,10 @@
 """The head of VGG: the last map as one long vector through two wide layers."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from hilum.lookup import whole
-from hilum.models.classifier import Body, LastMapClassifier
+from hilum.models.classifier import Body, LastMapClassifier, set_last_bias
 from hilum.models.shape import shape_after
 
 DROPOUT = 0.5
@@ -40,14 +39,7 @@ class FullyConnected(LastMapClassifier):
 
     def start_at(self, prevalence: Float[Tensor, " f"]) -> None:
         """Sets the last bias to the log-odds of the prevalence."""
-        last = self.head[-1]
-        assert isinstance(last, nn.Linear)
-        with torch.no_grad():
-            last.bias.copy_(torch.logit(prevalence))
-
-    def activations(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d u v"]:
-        """The backbone's last feature map."""
-        return self.backbone(images)
+        set_last_bias(self.head, prevalence)
 
     def logits_from(
         self,

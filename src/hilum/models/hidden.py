@@ -1,11 +1,10 @@
 """A head with one hidden layer, as MobileNetV3 has it: class maps have no closed form there."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from hilum.lookup import whole
-from hilum.models.classifier import Body, Branch, LastMapClassifier
+from hilum.models.classifier import Body, Branch, LastMapClassifier, set_last_bias
 
 DROPOUT = 0.2
 
@@ -36,14 +35,7 @@ class HiddenLayer(LastMapClassifier, Branch):
 
     def start_at(self, prevalence: Float[Tensor, " f"]) -> None:
         """Sets the last bias to the log-odds of the prevalence."""
-        last = self.head[-1]
-        assert isinstance(last, nn.Linear)
-        with torch.no_grad():
-            last.bias.copy_(torch.logit(prevalence))
-
-    def activations(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d u v"]:
-        """The backbone's last feature map."""
-        return self.backbone(images)
+        set_last_bias(self.head, prevalence)
 
     def logits_from(
         self,

@@ -70,10 +70,6 @@ class Patches(LastMapClassifier, OwnMaps):
         with torch.no_grad():
             bias.copy_(torch.logit(each.clamp(max=0.99)))
 
-    def activations(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d u v"]:
-        """The backbone's last feature map."""
-        return self.backbone(images)
-
     def patches(self, activations: Float[Tensor, "n d u v"]) -> Float[Tensor, "n f p q"]:
         """Logits of every patch."""
         grid = (self.n_patches, self.n_patches)

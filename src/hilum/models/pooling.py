@@ -59,10 +59,6 @@ class MapHead(LastMapClassifier, OwnMaps):
         """The head, then the backbone's blocks, last first."""
         return [self.head, *reversed(list(self.backbone))]
 
-    def activations(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d u v"]:
-        """The backbone's last feature map."""
-        return self.backbone(images)
-
     def class_maps(self, activations: Float[Tensor, "n d u v"]) -> Float[Tensor, "n f u v"]:
         """The mean of each finding's maps."""
         return self.head(activations).unflatten(1, (len(self.findings), -1)).mean(dim=2)

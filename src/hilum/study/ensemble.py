@@ -105,7 +105,8 @@ def _recipe_of(members: Sequence[Member], findings: tuple[str, ...], average: st
             "methods": ["+".join(dict.fromkeys(member.method for member in members))],
             "pairs": pairs.pop() if len(pairs) == 1 else "boxed",
         },
-        "report": {
+        "report": first.report.model_dump()
+        | {
             "title": f"Ensemble of {', '.join(titles)}" + ("; mean logits" if average == "logits" else ""),
             "description": f"Mean {average} of {len(members)} finished runs, and the mean of their heatmaps.",
         },
