@@ -28,11 +28,10 @@ from hilum.models import Classifier, network_input
 from hilum.recipe import Recipe
 from hilum.training import FilmSet, fit
 from hilum.training.batches import Batch, Epoch, in_order
-from hilum.training.losses import loss_from
+from hilum.training.losses import binary_cross_entropy
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 RATE, SEED = 1e-4, 0
-BCE = loss_from("bce")
 
 
 @dataclass(frozen=True)
@@ -81,10 +80,13 @@ def ours(work: Work, training: FilmSet, validation: FilmSet, precision: str = "f
             training,
             validation,
             Path(folder),
+            step="classify",
+            learns=(),
             epochs=work.epochs,
             batch_size=work.batch,
             optimiser="adam",
             learning_rate=RATE,
+            part_rates={},
             weight_decay=0.0,
             betas=(0.9, 0.999),
             accumulate=1,
@@ -127,7 +129,7 @@ def bare(work: Work, training: FilmSet, validation: FilmSet) -> list[float]:
 
 def _loss(model: Classifier, batch: Batch) -> Tensor:
     films, affine, labels, metadata, _ = (part.to(DEVICE) for part in batch)
-    return BCE(model(network_input(films, affine, model.input_hw), metadata), labels)
+    return binary_cross_entropy(model(network_input(films, affine, model.input_hw), metadata), labels)
 
 
 class Plain(pl.LightningModule):
@@ -145,14 +147,14 @@ class Plain(pl.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], *_: object) -> Tensor:
         """The loss of one batch."""
         images, labels = batch
-        loss = BCE(self.model(images), labels)
+        loss = binary_cross_entropy(self.model(images), labels)
         self.losses.append(loss.detach())
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], *_: object) -> None:
         """The loss of one batch, which nobody looks at."""
         images, labels = batch
-        BCE(self.model(images), labels)
+        binary_cross_entropy(self.model(images), labels)
 
 
 class Contiguous:
@@ -165,8 +167,8 @@ class Contiguous:
         return self._n
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for films, affine, labels, _ in self._batches():
-            yield network_input(films, affine, self._hw).contiguous(), labels
+        for batch in self._batches():
+            yield network_input(batch.films, batch.affine, self._hw).contiguous(), batch.labels
 
 
 def lightning(work: Work, training: FilmSet, validation: FilmSet) -> list[float]:
@@ -251,9 +253,9 @@ class _OnDevice(Epoch):
     """One batch that lies on the device, as often as an epoch has batches."""
 
     def __iter__(self) -> Iterator[Batch]:
-        films, affine, labels, metadata = (part.to(DEVICE) for part in next(super().__iter__()))
+        batch = Batch(*(part.to(DEVICE) for part in next(super().__iter__())))
         for _ in range(len(self)):
-            yield films, affine, labels, metadata
+            yield batch
 
 
 def from_device(work: Work, training: FilmSet, validation: FilmSet) -> None:
