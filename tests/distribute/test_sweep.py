@@ -217,6 +217,9 @@ def test_a_killed_sweep_goes_on(
     else:
         process.kill()
     process.wait()
+    for stream in (process.stdout, process.stderr):
+        assert stream is not None
+        stream.close()
     histories = {t.path.name: t.history for t in before}
     again = _begun(tiny_recipe, space, phantoms, out, 4)
     told, complaints = again.communicate(timeout=900)
